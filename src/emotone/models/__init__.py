@@ -1,0 +1,71 @@
+"""Models: scikit-learn estimators that turn features into calibrated probabilities.
+
+================  ======================================================================================
+name              what it is
+================  ======================================================================================
+``logistic``      rank-normalised features, multinomial logistic regression, strength chosen by speaker
+``svm``           rank-normalised features, support vector machine (RBF), one machine for each pair
+``mlp``           rank-normalised features, one hidden layer, a sane default
+``tutorial_mlp``  the tutorial's `sklearn.neural_network.MLPClassifier`, to the letter; ``scaler=True`` adds
+                  the standardisation it lacks
+================  ======================================================================================
+
+The first three choose and calibrate inside the training speakers (`CalibratedClassifier`), so ``fit`` takes the
+speakers as ``groups``. Packages add models by the entry point group ``emotone.models``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from numbers import Integral
+from typing import Any
+
+from emotone.errors import ConfigError, require, unknown
+
+__all__ = ["ENTRY_POINTS", "get", "names"]
+
+ENTRY_POINTS = "emotone.models"
+"""The entry point group under which other packages register models: functions of ``seed`` and their own options."""
+
+_BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp")
+
+
+def names() -> tuple[str, ...]:
+    """The names of the models, built-in ones first."""
+    added = {point.name for point in entry_points(group=ENTRY_POINTS)}
+    return (*_BUILT_IN, *sorted(added - set(_BUILT_IN)))
+
+
+def get(name: str, *, seed: int = 0, **options: Any) -> Any:
+    """The unfitted model ``name`` with its ``options``; ``seed`` (0 to 2**32 - 1) feeds whatever it draws.
+
+    Raises `ConfigError` for an unknown name or option or a value that can't be used, `MissingExtra` without
+    scikit-learn.
+    """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ConfigError(f"The seed of model {name!r} must be a whole number from 0 to {2**32 - 1}, not {seed!r}.")
+    make = _maker(name)
+    allowed = [parameter for parameter in inspect.signature(make).parameters if parameter != "seed"]
+    for option in options:
+        if option not in allowed:
+            raise unknown(f"option of model {name!r}", option, allowed)
+    try:
+        return make(seed=seed, **options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"The options of model {name!r} can't be used: {str(error).rstrip('.')}.") from error
+
+
+def _maker(name: str) -> Callable[..., Any]:
+    if name in _BUILT_IN:
+        require("sklearn", extra="train")
+        from emotone.models import classic
+
+        made: Callable[..., Any] = getattr(classic, name)
+        return made
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name == name:
+            loaded: Callable[..., Any] = point.load()
+            return loaded
+    raise unknown("model", name, names())

@@ -1,0 +1,236 @@
+"""The classic models: scikit-learn pipelines, chosen and calibrated inside the training speakers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emotone.errors import ConfigError
+from emotone.models.calibration import CalibratedClassifier, check_classes
+from emotone.models.rankgauss import RankGauss
+
+__all__ = ["BalancedMLP", "ScaledSVC", "Uncalibrated", "logistic", "mlp", "svm", "tutorial_mlp"]
+
+
+def logistic(*, C: float | Sequence[float] = (0.002, 0.005, 0.02), n_folds: int = 5, seed: int = 0) -> Any:
+    """Multinomial logistic regression with an L2 penalty (`sklearn.linear_model.LogisticRegression`).
+
+    ``C`` is the inverse strength of the penalty; of several, inner folds of training speakers choose the best UAR.
+    """
+    strengths = [float(_number("C", value, above=0)) for value in _several("C", C)]
+    classifier = LogisticRegression(C=strengths[0], max_iter=500, class_weight="balanced", warm_start=True)
+    return _calibrated(classifier, n_folds, seed, grid={"C": strengths})
+
+
+def svm(*, C: float = 5.0, gamma: float = 0.25, n_folds: int = 5, seed: int = 0) -> Any:
+    """A support vector machine with an RBF kernel (`ScaledSVC`).
+
+    ``gamma`` is in units of one over the number of features, so it keeps its meaning from one front-end to another.
+    """
+    _number("C", C, above=0)
+    _number("gamma", gamma, above=0)
+    return _calibrated(ScaledSVC(C=C, gamma_scale=gamma, class_weight="balanced"), n_folds, seed)
+
+
+def mlp(
+    *,
+    hidden: int | Sequence[int] = (128,),
+    alpha: float = 10.0,
+    epochs: int = 60,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> Any:
+    """Hidden layers of ``hidden`` units, weight decay ``alpha``, Adam for ``epochs`` (`BalancedMLP`)."""
+    units = tuple(int(_number("hidden", value, least=1, whole=True)) for value in _several("hidden", hidden))
+    _number("alpha", alpha, least=0)
+    _number("epochs", epochs, least=1, whole=True)
+    classifier = BalancedMLP(hidden_layer_sizes=units, alpha=alpha, max_iter=epochs, tol=0.0, random_state=seed)
+    return _calibrated(classifier, n_folds, seed)
+
+
+def tutorial_mlp(*, scaler: bool = False, seed: int = 0) -> Any:
+    """The tutorial's classifier, setting for setting. ``learning_rate`` has no effect with its default solver, Adam.
+
+    Not calibrated, like the tutorial. ``scaler`` standardises the features first, which the tutorial forgot.
+    """
+    if not isinstance(scaler, bool):
+        raise ConfigError(f"scaler must be true or false, not {scaler!r}")
+    classifier = MLPClassifier(
+        alpha=0.01,
+        batch_size=256,
+        epsilon=1e-08,
+        hidden_layer_sizes=(300,),
+        learning_rate="adaptive",
+        max_iter=500,
+        random_state=seed,
+    )
+    steps = [("scaler", StandardScaler())] if scaler else []
+    return Uncalibrated(Pipeline([*steps, ("classifier", classifier)]))
+
+
+def _calibrated(classifier: Any, n_folds: int, seed: int, grid: dict[str, Any] | None = None) -> Any:
+    _number("n_folds", n_folds, least=2, whole=True)
+    pipeline = Pipeline([("ranks", RankGauss()), ("classifier", classifier)])
+    return CalibratedClassifier(pipeline, grid=grid, n_folds=n_folds, seed=seed)
+
+
+def _several(option: str, value: Any) -> list[Any]:
+    """A number alone, or a list of them, as a list."""
+    if isinstance(value, Real):
+        return [value]
+    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray) or len(value) == 0:
+        raise ConfigError(f"{option} must be a number or a list of numbers, not {value!r}")
+    return list(value)
+
+
+def _number(option: str, value: Any, *, least: int = 0, above: int | None = None, whole: bool = False) -> Any:
+    """The ``value`` if it is a finite number of at least ``least``, or above ``above``; `ConfigError` otherwise."""
+    right_kind = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if right_kind and math.isfinite(value) and (value >= least if above is None else value > above):
+        return value
+    bound = f"of {least} or more" if above is None else f"above {above}"
+    raise ConfigError(f"{option} must be a {'whole ' if whole else ''}number {bound}, not {value!r}")
+
+
+class ScaledSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Support vector machines, one for each pair of classes (`sklearn.svm.SVC`), with an RBF kernel whose ``gamma``
+    is ``gamma_scale`` over the number of features.
+
+    Each class scores the sum of its machines' margins: smoother than counting votes, and a sum over the vectors of
+    all machines at once. Learned: ``vectors_ (n_vectors, n_features)``, ``weights_ (n_vectors, n_scores)``, ``bias_
+    (n_scores,)``, ``gamma_`` and ``classes_``; there is one score for two classes, otherwise one for each. A row's
+    scores are ``exp(-gamma * |row - vectors|**2) @ weights + bias``.
+    """
+
+    def __init__(self, C: float = 5.0, gamma_scale: float = 1.0, class_weight: Any = None) -> None:
+        self.C = C
+        self.gamma_scale = gamma_scale
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any) -> ScaledSVC:
+        """Train on ``X (n, n_features)`` and ``y (n,)``. Raises `ExperimentError` for a single class."""
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        check_classes(self.classes_)
+        self.gamma_ = self.gamma_scale / X.shape[1]
+        machines = SVC(C=self.C, gamma=self.gamma_, class_weight=self.class_weight, decision_function_shape="ovo").fit(
+            X, y
+        )
+        self.vectors_ = machines.support_vectors_
+        self.weights_, self.bias_ = _summed_over_pairs(machines)
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Scores ``(n, n_classes)``; ``(n,)`` for two classes, positive for the second."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        kernel = rbf_kernel(X, self.vectors_, gamma=self.gamma_)
+        scores: NDArray[np.float64] = kernel @ self.weights_ + self.bias_
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The class with the highest score."""
+        scores = self.decision_function(X)
+        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        answer: NDArray[Any] = self.classes_[codes]
+        return answer
+
+
+def _summed_over_pairs(machines: SVC) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and bias of `ScaledSVC` from libsvm's compact storage: each machine counts for the first class of its
+    pair and against the second.
+
+    ``dual_coef_`` has a row for each of the other classes; see "Multi-class strategies" in scikit-learn's SVM guide.
+    """
+    n_classes = len(machines.classes_)
+    if n_classes == 2:
+        return machines.dual_coef_.T, machines.intercept_
+    ends = np.cumsum(machines.n_support_)
+    owners = [slice(end - count, end) for end, count in zip(ends, machines.n_support_, strict=True)]
+    weights, bias = np.zeros((len(machines.support_), n_classes)), np.zeros(n_classes)
+    pairs = itertools.combinations(range(n_classes), 2)
+    for (first, second), offset in zip(pairs, machines.intercept_, strict=True):
+        for owner, row in ((owners[first], second - 1), (owners[second], first)):
+            weights[owner, first] += machines.dual_coef_[row, owner]
+            weights[owner, second] -= machines.dual_coef_[row, owner]
+        bias[first] += offset
+        bias[second] -= offset
+    return weights, bias
+
+
+class BalancedMLP(MLPClassifier):  # type: ignore[misc]
+    """`sklearn.neural_network.MLPClassifier` for which all classes weigh the same, however many rows they have."""
+
+    def fit(self, X: Any, y: Any) -> BalancedMLP:
+        """Train on ``X (n, n_features)`` and ``y (n,)``."""
+        super().fit(X, y, sample_weight=compute_sample_weight("balanced", y))
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Logits ``(n, n_classes)``; ``(n,)`` for two classes. Unlike probabilities they don't run into 0 and 1."""
+        check_is_fitted(self)
+        flow = validate_data(self, X, dtype=np.float64, reset=False)
+        for weights, bias in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
+            flow = np.maximum(flow @ weights + bias, 0.0)
+        logits: NDArray[np.float64] = flow @ self.coefs_[-1] + self.intercepts_[-1]
+        scores: NDArray[np.float64] = logits[:, 0] if len(self.classes_) == 2 else logits
+        return scores
+
+
+class Uncalibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """An ``estimator`` trained as it is, behind the same face as `emotone.models.calibration.CalibratedClassifier`.
+
+    Learned: ``estimator_`` and ``classes_``.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Uncalibrated:
+        """Train on ``X (n, d)``, ``y (n,)``; ``groups`` have no part in it.
+
+        Features become doubles, as the tutorial's are: of float32, scikit-learn's network would make another one.
+        Raises `ExperimentError` for a single class.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        check_classes(self.classes_)
+        with warnings.catch_warnings():
+            # The tutorial's batch size and number of epochs stay, however few the rows are.
+            warnings.filterwarnings("ignore", message="Got `batch_size`", category=UserWarning)
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.estimator_ = clone(self.estimator).fit(X, y)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """The estimator's own probabilities, ``(n, n_classes)``, columns as in ``classes_``."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        proba: NDArray[np.float64] = self.estimator_.predict_proba(X)
+        return proba
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each row."""
+        proba = self.predict_proba(X)
+        answer: NDArray[Any] = self.classes_[proba.argmax(axis=1)]
+        return answer

@@ -1,0 +1,192 @@
+"""A trained classic model as an ONNX graph: features in, calibrated probabilities out.
+
+Only standard operators are used, so any ONNX runtime runs the graph. Steps map to operators one to one: see
+`_STEPS` and `_CLASSIFIERS`; a model with a step that isn't there can't be saved as a recogniser yet. The arithmetic
+inside is double, as scikit-learn's is: features of ten thousand that vary by one would lose their digits in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from emotone.errors import ConfigError, require
+from emotone.models.calibration import CalibratedClassifier
+from emotone.models.classic import BalancedMLP, ScaledSVC, Uncalibrated
+from emotone.models.rankgauss import RankGauss
+
+__all__ = ["INPUT", "OPSET", "OUTPUT", "to_onnx"]
+
+INPUT, OUTPUT = "features", "probabilities"
+OPSET = 17
+"""ONNX operator set of 2022: old enough for every runtime in use."""
+
+IR_VERSION = 8
+"""The file format that came with it."""
+
+LARGE = 4096
+"""Arrays of more numbers than this are stored as float32 where that loses nothing; half the file."""
+
+
+def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
+    """The fitted ``model`` (see `emotone.models.get`) as a serialised ONNX graph.
+
+    Input ``features``, float32 ``(n, n_features)``; output ``probabilities``, float32 ``(n, len(labels))``, columns in
+    the order of ``labels``, which must be the model's classes. Raises `ConfigError` for labels or features that
+    aren't the model's, or a step that has no counterpart here.
+    """
+    check_is_fitted(model)
+    if sorted(labels) != sorted(model.classes_):
+        raise ConfigError(
+            f"The labels must be the model's classes ({', '.join(map(str, model.classes_))}), "
+            f"not {', '.join(labels) or 'none'}."
+        )
+    if n_features != model.n_features_in_:
+        raise ConfigError(f"The model was trained on {model.n_features_in_} features, not {n_features}.")
+    if not isinstance(model, CalibratedClassifier | Uncalibrated):
+        raise _no_counterpart(model, [CalibratedClassifier, Uncalibrated])
+    graph = _Graph()
+    flow = graph.add("Cast", INPUT, to=graph.double)
+    calibrated = isinstance(model, CalibratedClassifier)
+    *steps, classifier = _steps(model.estimator_)
+    for step in steps:
+        flow = _counterpart(step, _STEPS)(graph, step, flow)
+    if calibrated:
+        scores = _counterpart(classifier, _CALIBRATED)(graph, classifier, flow)
+        if len(labels) == 2:  # as `emotone.models.calibration.class_scores` does
+            scores = graph.add("Concat", graph.add("Neg", scores), scores, axis=1)
+        scores = graph.add("Div", scores, graph.constant("temperature", model.temperature_))
+    else:
+        scores = _counterpart(classifier, _UNCALIBRATED)(graph, classifier, flow)
+        if len(labels) == 2:  # a logistic function: the score against zero
+            scores = graph.add("Concat", graph.add("Sub", scores, scores), scores, axis=1)
+    proba = graph.add("Softmax", scores, axis=-1)
+    order = np.searchsorted(model.classes_, list(labels))
+    chosen = graph.add("Gather", proba, graph.constant("order", order, np.int64), axis=1)
+    graph.add("Cast", chosen, to=graph.single, output=OUTPUT)
+    return graph.serialised(n_features, len(labels))
+
+
+@dataclass
+class _Graph:
+    """Nodes and constants on their way to an ONNX model."""
+
+    nodes: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        kinds = require("onnx", extra="train").TensorProto
+        self.single, self.double = kinds.FLOAT, kinds.DOUBLE
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Append a node and return the name of its output."""
+        helper = require("onnx.helper", extra="train")
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, name: str, value: Any, dtype: Any = np.float64) -> str:
+        """Store an array and return the name under which it is found."""
+        array = np.asarray(value, dtype=dtype)
+        if dtype == np.float64 and array.size > LARGE:
+            small = array.astype(np.float32)
+            if np.array_equal(small, array):
+                return self.add("Cast", self.constant(name, small, np.float32), to=self.double)
+        numpy_helper = require("onnx.numpy_helper", extra="train")
+        name = f"{name}_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def serialised(self, n_features: int, n_labels: int) -> bytes:
+        """The checked model as bytes."""
+        onnx = require("onnx", extra="train")
+        helper = onnx.helper
+        graph = helper.make_graph(
+            self.nodes,
+            "emotone",
+            [helper.make_tensor_value_info(INPUT, self.single, ["n", n_features])],
+            [helper.make_tensor_value_info(OUTPUT, self.single, ["n", n_labels])],
+            self.constants,
+        )
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], producer_name="emotone", ir_version=IR_VERSION)
+        onnx.checker.check_model(model, full_check=True)
+        serialised: bytes = model.SerializeToString()
+        return serialised
+
+
+_Writer: TypeAlias = Callable[[_Graph, Any, str], str]
+"""Appends a step's nodes to a graph, from the name of its input to the name of its output."""
+
+
+def _steps(estimator: Any) -> list[Any]:
+    return [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
+
+
+def _counterpart(step: Any, table: dict[type, _Writer]) -> _Writer:
+    for kind, write in table.items():
+        if isinstance(step, kind):
+            return write
+    raise _no_counterpart(step, table)
+
+
+def _no_counterpart(step: Any, kinds: Iterable[type]) -> ConfigError:
+    allowed = ", ".join(kind.__name__ for kind in kinds)
+    return ConfigError(f"{type(step).__name__} can't be saved as ONNX yet; allowed in its place: {allowed}.")
+
+
+def _scaler(graph: _Graph, step: StandardScaler, flow: str) -> str:
+    centred = graph.add("Sub", flow, graph.constant("mean", step.mean_))
+    return graph.add("Div", centred, graph.constant("scale", step.scale_))
+
+
+def _ranks(graph: _Graph, step: RankGauss, flow: str) -> str:
+    # The sum of clipped lines, one after the other: all at once would need an array (n, d, n_knots).
+    runs, rises = np.diff(step.knots_, axis=1), np.diff(step.heights_, axis=1)
+    slopes = np.divide(rises, runs, out=np.zeros_like(runs), where=runs > 0)
+    knots = [graph.constant("knots", knots) for knots in step.knots_.T]
+    total = graph.constant("floor", step.heights_[:, 0])
+    for left, right, slope in zip(knots[:-1], knots[1:], slopes.T, strict=True):
+        inside = graph.add("Min", graph.add("Max", flow, left), right)
+        risen = graph.add("Mul", graph.add("Sub", inside, left), graph.constant("slopes", slope))
+        total = graph.add("Add", total, risen)
+    return total
+
+
+def _linear(graph: _Graph, flow: str, weights: NDArray[Any], bias: NDArray[Any]) -> str:
+    product = graph.add("MatMul", flow, graph.constant("weights", weights))
+    return graph.add("Add", product, graph.constant("bias", bias))
+
+
+def _logistic(graph: _Graph, step: LogisticRegression, flow: str) -> str:
+    return _linear(graph, flow, step.coef_.T, step.intercept_)
+
+
+def _mlp(graph: _Graph, step: MLPClassifier, flow: str) -> str:
+    for weights, bias in zip(step.coefs_[:-1], step.intercepts_[:-1], strict=True):
+        flow = graph.add("Relu", _linear(graph, flow, weights, bias))
+    return _linear(graph, flow, step.coefs_[-1], step.intercepts_[-1])
+
+
+def _svm(graph: _Graph, step: ScaledSVC, flow: str) -> str:
+    # |x - v|^2 = |x|^2 - 2 x.v + |v|^2, so that no (n, n_vectors, d) array is needed.
+    squared = graph.add("Mul", flow, flow)
+    own = graph.add("ReduceSum", squared, graph.constant("axis", [1], np.int64), keepdims=1)
+    cross = graph.add("MatMul", flow, graph.constant("vectors", -2.0 * step.vectors_.T))
+    distance = graph.add("Add", graph.add("Add", cross, own), graph.constant("norms", (step.vectors_**2).sum(axis=1)))
+    kernel = graph.add("Exp", graph.add("Mul", distance, graph.constant("gamma", -step.gamma_)))
+    return _linear(graph, kernel, step.weights_, step.bias_)
+
+
+_STEPS: dict[type, _Writer] = {RankGauss: _ranks, StandardScaler: _scaler}
+_CALIBRATED: dict[type, _Writer] = {LogisticRegression: _logistic, BalancedMLP: _mlp, ScaledSVC: _svm}
+_UNCALIBRATED: dict[type, _Writer] = {LogisticRegression: _logistic, MLPClassifier: _mlp}
