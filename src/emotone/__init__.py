@@ -36,7 +36,34 @@ _HOMES = {
 }
 _MODULES = ("audio", "corpora", "features", "labels", "metrics", "models", "plots", "splits", "synthetic")
 
-__all__ = [*_HOMES, *_MODULES, "__version__"]
+__all__ = [
+    "EMOTIONS",
+    "LABEL_SETS",
+    "AudioError",
+    "ConfigError",
+    "Corpus",
+    "CorpusError",
+    "DownloadError",
+    "EmotoneError",
+    "Experiment",
+    "ExperimentError",
+    "MissingExtra",
+    "Recogniser",
+    "RecogniserError",
+    "Result",
+    "Segment",
+    "__version__",
+    "audio",
+    "corpora",
+    "features",
+    "labels",
+    "load",
+    "metrics",
+    "models",
+    "plots",
+    "splits",
+    "synthetic",
+]
 
 if TYPE_CHECKING:
     from emotone import audio, corpora, features, labels, metrics, models, plots, splits, synthetic

@@ -60,7 +60,11 @@ class PitchTrack(NamedTuple):
 
 
 def track_pitch(signal: Floats, n_frames: int) -> PitchTrack:
-    """The pitch of ``signal (samples,)`` at 16 kHz in ``n_frames`` frames centred on 0, 10, 20, ... ms."""
+    """The pitch of ``signal (samples,)`` at 16 kHz in ``n_frames`` frames centred on 0, 10, 20, ... ms.
+
+    Frames far below the loudest can be called voiced, as what rings on in digital silence is periodic: look at
+    the level too.
+    """
     autocorrelation, level = _autocorrelations(_band_limited(signal), n_frames)
     candidate_hz, strengths, heights = _candidates(autocorrelation)
     silence = np.maximum(0.0, 1.0 - level / (SILENCE_SHARE * max(float(level.max()), 1e-9)))
@@ -103,7 +107,7 @@ def _autocorrelations(signal: Floats, n_frames: int) -> tuple[Values, Values]:
     cut = frames(padded, length=WINDOW, hop=HOP)[:n_frames]
     windowed = (cut - cut.mean(axis=1, keepdims=True)) * hann(WINDOW).astype(np.float32)
     spectrum = np.fft.rfft(windowed, N_FFT, norm="forward")
-    power = (spectrum.real**2 + spectrum.imag**2) * np.float32(N_FFT**2)  # of the usual transform
+    power = (spectrum.real**2 + spectrum.imag**2) * np.float32(N_FFT**2)
     correlation = np.fft.irfft(power.astype(np.complex64))[:, : LONGEST_LAG + 2]
     energy = correlation[:, :1]
     normalised: Values = correlation / (energy + np.float32(1e-9)) / _window_correlation()
@@ -113,8 +117,10 @@ def _autocorrelations(signal: Floats, n_frames: int) -> tuple[Values, Values]:
 @lru_cache(maxsize=1)
 def _window_correlation() -> Floats:
     """Autocorrelation of the window itself, ``(n_lags,)``, by which a frame's is divided (Boersma's eq. 9)."""
-    correlation: Values = np.fft.irfft(np.abs(np.fft.rfft(hann(WINDOW), N_FFT)) ** 2)[: LONGEST_LAG + 2]
-    return (correlation / correlation[0]).astype(np.float32)
+    power = np.abs(np.fft.rfft(hann(WINDOW), N_FFT)) ** 2
+    correlation: Values = np.fft.irfft(power)[: LONGEST_LAG + 2]
+    relative: Floats = (correlation / correlation[0]).astype(np.float32)
+    return relative
 
 
 def _candidates(autocorrelation: Values) -> tuple[Values, Values, Values]:

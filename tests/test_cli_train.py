@@ -1,0 +1,242 @@
+"""`emotone train`: what it prints where, what it leaves behind, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import emotone
+from emotone import synthetic
+from emotone.cli import app
+from emotone.errors import ConfigError
+
+LABELS = ("neutral", "sad", "angry")
+QUICK = ("--labels", "neutral,sad,angry", "--frontend", "librosa180", "--model", "svm", "--folds", "3", "--jobs", "1")
+SOURCE = Path(emotone.__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty generated clips of three speakers, named as in RAVDESS."""
+    folder = tmp_path_factory.mktemp("spoken") / "ravdess"
+    return synthetic.write_ravdess(folder, speakers=(1, 2, 3), emotions=LABELS, repetitions=1)
+
+
+@pytest.fixture(autouse=True)
+def one_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The features of the session's clips are taken once."""
+    monkeypatch.setenv("EMOTONE_CACHE", str(tmp_path_factory.getbasetemp() / "train-cache"))
+
+
+def train(*arguments: object) -> Result:
+    """The command; what emotone raises on purpose comes through, for `emotone.cli.main` to put into words."""
+    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def process(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The real thing, in a process of its own."""
+    inherited = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", "from emotone.cli import main; main()", "train", *map(str, arguments)],
+        env=inherited,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=200,
+    )
+
+
+def complaint(answer: subprocess.CompletedProcess[str]) -> str:
+    """The one line on stderr of a command that refused."""
+    assert answer.returncode == 2, answer
+    assert answer.stdout == ""
+    lines = answer.stderr.strip().splitlines()
+    assert len(lines) == 1, answer.stderr
+    assert lines[0].startswith("emotone: ")
+    return lines[0]
+
+
+# --- what it prints ---------------------------------------------------------------------------------------------------
+
+
+def test_scores_go_to_stdout_with_their_condition(spoken):
+    result = train("--corpus", f"ravdess={spoken}", *QUICK)
+    lines = result.stdout.strip().splitlines()
+    assert [line.split()[0] for line in lines] == ["UAR", "WA", "macro-F1", "ECE", "UAR"]
+    assert all(line.endswith("ravdess neutral/sad/angry · speakers, 3 folds, speakers unseen") for line in lines)
+    assert re.match(r"UAR \d\.\d\d \[\d\.\d\d, \d\.\d\d\] · ", lines[0])
+    assert re.match(r"UAR \d\.\d{3} ± \d\.\d{3} over folds · ", lines[-1])
+
+
+def test_random_is_called_shared_in_every_line(spoken):
+    result = train("-c", f"ravdess={spoken}", *QUICK, "--protocol", "random")
+    lines = result.stdout.strip().splitlines()
+    assert len(lines) == 5
+    assert all(line.endswith("random, 3 folds, speakers shared") for line in lines)
+
+
+def test_repeated_splits_are_told_as_mean_and_deviation(spoken, tmp_path):
+    path = tmp_path / "repeated.toml"
+    path.write_text('protocol = { name = "random", test_size = 0.25, repeats = 4 }\n', "utf-8")
+    result = train(path, "-c", f"ravdess={spoken}", *QUICK[:6], "--jobs", 1)
+    lines = result.stdout.strip().splitlines()
+    assert len(lines) == 4
+    assert all(re.match(r"\S+ \d\.\d{3} ± \d\.\d{3} over folds · .* random, 4 splits", line) for line in lines)
+
+
+def test_json_is_one_document_on_stdout_and_nothing_else(spoken, tmp_path):
+    answer = process("-c", f"ravdess={spoken}", *QUICK, "--json", "-o", tmp_path / "run")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.count("\n") == 1
+    document = json.loads(answer.stdout)
+    assert set(document) == {"name", "line", "protocol", "scores"}
+    assert document["line"].endswith("speakers, 3 folds, speakers unseen")
+    assert document["protocol"]["speakers"] == "unseen"
+    assert document["scores"]["n"] == 30
+    assert "Saved" in answer.stderr
+
+
+def test_two_processes_give_the_same_document_to_the_last_digit(spoken):
+    answers = [
+        process("-c", f"ravdess={spoken}", *QUICK, "--model", "mlp", "--seed", 5, "--json", PYTHONHASHSEED=seed).stdout
+        for seed in ("1", "2")
+    ]
+    assert answers[0] == answers[1]
+    assert json.loads(answers[0])["protocol"]["seed"] == 5
+
+
+# --- what it leaves behind --------------------------------------------------------------------------------------------
+
+
+def test_a_run_folder_holds_everything(spoken, tmp_path):
+    folder = tmp_path / "run"
+    result = train("-c", f"ravdess={spoken}", *QUICK, "-o", folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "confusion.png",
+        "predictions.parquet",
+        "recogniser",
+        "reliability.png",
+        "result.json",
+        "speakers.png",
+    ]
+    saved = emotone.Result.load(folder)
+    assert saved.line() == result.stdout.splitlines()[0]
+    recogniser = emotone.load(folder / "recogniser")
+    assert recogniser.labels == LABELS
+    assert saved.line() in recogniser.card
+    assert set(recogniser.predict(next(spoken.rglob("*.wav"))).scores) == set(LABELS)
+    assert f"emotone predict --model {folder / 'recogniser'} FILE" in result.stderr
+
+
+def test_variants_get_folders_of_their_own(spoken, tmp_path):
+    path = tmp_path / "pair.toml"
+    path.write_text(
+        'labels = ["neutral", "sad", "angry"]\nfrontend = "librosa180"\nmodel = "svm"\n'
+        '[[variant]]\nname = "Known voices, one split"\nprotocol = "random"\n'
+        '[[variant]]\nprotocol = "loso"\n',
+        "utf-8",
+    )
+    result = train(path, "-c", f"ravdess={spoken}", "--jobs", 1, "-o", tmp_path / "runs", "--json")
+    assert sorted(folder.name for folder in (tmp_path / "runs").iterdir()) == ["known-voices-one-split", "pair-2"]
+    documents = json.loads(result.stdout)
+    assert [one["name"] for one in documents] == ["Known voices, one split", "pair 2"]
+    assert [one["protocol"]["speakers"] for one in documents] == ["shared", "unseen"]
+    spoken_of = train(path, "-c", f"ravdess={spoken}", "--jobs", 1).stdout
+    assert spoken_of.index("Known voices, one split") < spoken_of.index("speakers shared") < spoken_of.index("pair 2")
+
+
+def test_flags_override_the_file(spoken, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'labels = "eight"\nfrontend = "egemaps"\nmodel = { name = "logistic", C = 1.0 }\nseed = 1\n'
+        'protocol = { name = "holdout", test_size = 0.5 }\n[corpora]\nravdess = "nowhere"\n',
+        "utf-8",
+    )
+    flags = (path, "-c", f"ravdess={spoken}", *QUICK, "--protocol", "speakers", "--json")
+    document = json.loads(train(*flags).stdout)
+    protocol = document["protocol"]
+    assert document["name"] == "mine"
+    assert protocol["label_set"] == list(LABELS)
+    assert protocol["frontend"]["name"] == "librosa180"
+    assert protocol["model"] == {"name": "svm"}
+    assert protocol["protocol"] == {"name": "speakers", "n_folds": 3}
+    assert protocol["seed"] == 1
+    assert json.loads(train(*flags, "--seed", 0).stdout)["protocol"]["seed"] == 0
+
+
+def test_a_corrupt_recording_is_named_and_the_rest_is_done(spoken, tmp_path):
+    copy = Path(shutil.copytree(spoken, tmp_path / "copy"))
+    broken = sorted(copy.rglob("*.wav"))[4]
+    broken.write_bytes(b"these are words")
+    answer = process("-c", f"ravdess={copy}", *QUICK, "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert broken.name in answer.stderr
+    document = json.loads(answer.stdout)
+    assert document["scores"]["n"] == 29
+    assert any(broken.name in note for note in document["protocol"]["notes"])
+
+
+# --- what it refuses --------------------------------------------------------------------------------------------------
+
+
+def test_nothing_given():
+    with pytest.raises(ConfigError, match=r"Give an experiment in TOML or a corpus, for example --corpus ravdess="):
+        train()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-c", "ravdess"), "NAME=FOLDER"),
+        (("-c", "ravdes=x"), "Unknown corpus 'ravdes'. Did you mean 'ravdess'?"),
+        (("-c", "ravdess=x", "--model", "logit"), "Unknown model 'logit'."),
+        (("-c", "ravdess=x", "--protocol", "losso"), "Unknown protocol 'losso'. Did you mean 'loso'?"),
+        (("-c", "ravdess=x", "--frontend", "functional"), "Unknown features 'functional'."),
+        (("-c", "ravdess=x", "--labels", "nine"), "Unknown label set 'nine'."),
+        (("-c", "ravdess=x", "--protocol", "loso", "--folds", "3"), "Unknown option of the protocol 'loso' 'n_folds'"),
+        (("-c", "ravdess=x", "--seed", "-1"), "The seed must be a whole number from 0 on"),
+    ],
+)
+def test_what_is_misspelt(arguments, message):
+    with pytest.raises(ConfigError) as refusal:
+        train(*arguments)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('corpora = ["ravdess"]\nmodle = "svm"\n', "Unknown key 'modle'. Did you mean 'model'?"),
+        ('corpora = ["ravdess"]\nmodel = { name = "svm", c = 1 }\n', "Unknown option of model 'svm' 'c'."),
+        ('corpora = { ravdess = "no/such/folder" }\n', "There is no folder no/such/folder"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence_and_exit_2(tmp_path, text, message):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text, "utf-8")
+    assert message in complaint(process(path))
+
+
+def test_a_class_with_one_speaker_is_one_sentence_and_exit_2(spoken, tmp_path):
+    copy = Path(shutil.copytree(spoken, tmp_path / "copy"))
+    for path in copy.rglob("03-01-05-*"):
+        if path.stem[-2:] != "02":
+            path.unlink()
+    assert "Only ravdess/02 has rows of angry" in complaint(process("-c", f"ravdess={copy}", *QUICK))
+
+
+def test_fewer_speakers_than_folds_is_one_sentence_and_exit_2(spoken):
+    said = complaint(process("-c", f"ravdess={spoken}", *QUICK, "--folds", 8))
+    assert "8 folds can't be made of 3 speakers; use 2 to 3 folds" in said
