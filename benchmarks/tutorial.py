@@ -61,6 +61,7 @@ def measure(one: Experiment, data: Prepared, n_seeds: int) -> dict[str, Any]:
         "accuracy_by_network_seed": by_seed,
         "split_sha256": results[0].protocol["split_sha256"],
         "expected": EXPECTED[one.name],
+        "versions": results[0].protocol["versions"],
     }
 
 
@@ -100,9 +101,9 @@ def main() -> None:
         for one in at_rate:
             begin = time.perf_counter()
             rows.append(measure(one, data, seeds_of(one, options.seeds)))
+            report["versions"] = rows[-1].pop("versions")
             print(f"{rate} Hz: {one.name}, {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
         report["n_utterances"], report["n_speakers"] = len(data.table), data.table["speaker"].nunique()
-    report["versions"] = experiments[0].run(data).protocol["versions"]
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
     (folder / "tutorial.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")

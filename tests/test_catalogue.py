@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import re
+from pathlib import Path
 
 import pytest
 
 from emotone.features.catalogue import REFERENCES, families, meaning
 
+ROOT = Path(__file__).resolve().parents[1]
 FEATURES = {name: feature for family in families().values() for name, feature in family.features.items()}
 
 
@@ -59,3 +63,16 @@ def test_families_say_what_they_are_about() -> None:
         assert family.title[0].isupper()
         assert family.about.endswith(".")
         assert family.features
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    """Otherwise: run ``scripts/make_feature_docs``."""
+    loader = importlib.machinery.SourceFileLoader("make_feature_docs", str(ROOT / "scripts" / "make_feature_docs"))
+    spec = importlib.util.spec_from_loader("make_feature_docs", loader)
+    assert spec is not None
+    generator = importlib.util.module_from_spec(spec)
+    loader.exec_module(generator)
+    page = (ROOT / "docs" / "features.md").read_text("utf-8")
+    assert page == generator.document()
+    for name, feature in FEATURES.items():
+        assert f"| `{name}` | {feature.meaning} | {feature.unit} | {feature.source} |" in page

@@ -262,11 +262,11 @@ def program(tmp_path: Path, *, call: str = "if __name__ == '__main__': main()") 
     return [sys.executable, str(script), str(tmp_path / "log"), *files]
 
 
-def started(command: list[str]) -> subprocess.Popen[bytes]:
-    """The command in a session of its own, as in a terminal, once it has finished twenty files."""
+def started(command: list[str], *, finished: int = 20) -> subprocess.Popen[bytes]:
+    """The command in a session of its own, as in a terminal, once it has finished so many files."""
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     assert running.stderr is not None
-    assert running.stderr.read(20) == b"." * 20
+    assert running.stderr.read(finished) == b"." * finished
     return running
 
 
@@ -308,6 +308,17 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path, log: Path) -> None:
     assert again.stdout.decode().strip() == str([np.float32(0.3 + i / 1000).item() for i in range(120)])
     redone = calls(log)
     assert 120 - done <= redone <= 120 - done + 2 * 2 * 8  # at most what was under way is done twice
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups to interrupt")
+@pytest.mark.parametrize("delay", [0.02, 0.1])
+def test_ctrl_c_while_workers_are_starting(tmp_path: Path, log: Path, delay: float) -> None:
+    running = started(program(tmp_path), finished=1)
+    time.sleep(delay)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert errors.decode().strip(".\n") == "interrupted"
+    wait_until_gone(log)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")

@@ -58,6 +58,7 @@ def test_the_defaults_are_what_the_documentation_says():
     assert logistic.grid == {"C": [0.002, 0.005, 0.02]}
     assert [model.n_folds for model in (logistic, svm, mlp)] == [5, 5, 5]
     assert [type(step).__name__ for step in logistic.estimator] == ["RankGauss", "LogisticRegression"]
+    assert logistic.estimator[-1].warm_start  # along the grid, for speed
     assert logistic.estimator[-1].class_weight == svm.estimator[-1].class_weight == "balanced"
     assert (svm.estimator[-1].C, svm.estimator[-1].gamma_scale) == (5.0, 0.25)
     network = mlp.estimator[-1]

@@ -80,11 +80,10 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def execute(notebook: Path, work: Path) -> Executed:
     document = nbformat.read(notebook, as_version=4)
     document.cells.append(nbformat.v4.new_code_cell(PROBE))
-    # nbclient answers a cell that fails with its error, which fails the test.
     client = nbclient.NotebookClient(
         document, timeout=280, kernel_name=KERNEL, resources={"metadata": {"path": str(work)}}
     )
-    client.execute()
+    client.execute()  # a cell that fails raises
     *cells, probe = document.cells
     return Executed(cells, json.loads(probe.outputs[0]["text"]))
 
@@ -104,6 +103,7 @@ def test_a_notebook_is_committed_without_outputs(notebook):
     assert len({cell.id for cell in document.cells}) == len(document.cells)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_generated_speech(notebook, kernel, monkeypatch):
     monkeypatch.setenv("EMOTONE_RAVDESS", str(kernel / "nowhere"))
@@ -116,6 +116,7 @@ def test_a_notebook_runs_on_generated_speech(notebook, kernel, monkeypatch):
 
 
 @pytest.mark.corpus
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_real_recordings(notebook, kernel, data, monkeypatch):
     """Eight actors, some in each of the official folds."""

@@ -234,7 +234,8 @@ def test_threads_may_share_it(rec):
 def test_probabilities_of_many_rows_and_of_none(rec):
     many = np.tile(tiny().X, (10, 1))
     assert len(many) > 2 * recogniser._BATCH
-    np.testing.assert_allclose(rec.predict_proba(many)[-72:], rec.predict_proba(tiny().X), atol=1e-6)
+    once = rec.predict_proba(tiny().X)
+    np.testing.assert_allclose(rec.predict_proba(many), np.tile(once, (10, 1)), atol=1e-6)
     assert rec.predict_proba(np.zeros((0, 180))).shape == (0, 3)
 
 

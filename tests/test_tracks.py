@@ -115,6 +115,19 @@ def test_slopes_of_shaped_noise(slope: float, rng: np.random.Generator) -> None:
     assert row["slope_low"] == pytest.approx(slope, abs=6.0)
 
 
+@pytest.mark.parametrize(
+    ("slope", "low", "high"), [("slope_low", 0, 500), ("slope_mid", 500, 1500), ("slope_high", 1500, 4000)]
+)
+def test_each_slope_looks_at_its_own_region(slope: str, low: int, high: int, rng: np.random.Generator) -> None:
+    """Noise that is flat but for one region, through which it falls by 20 dB/kHz."""
+    n = 20 * RATE
+    khz = np.clip(np.fft.rfftfreq(n, 1 / RATE), low, high) / 1000
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(n)) * 10 ** (-20 * khz / 20), n)
+    row = dict(zip(SHAPE, tracks((0.1 * noise / noise.std()).astype(np.float32)).shape.mean(axis=1), strict=True))
+    assert min(("slope_low", "slope_mid", "slope_high"), key=lambda name: row[name]) == slope
+    assert row[slope] < -14
+
+
 def test_ratios_of_bands(rng: np.random.Generator) -> None:
     """Of flat noise each has the ratio of its bands' widths, in bins."""
     row = dict(zip(SHAPE, tracks(shaped_noise(0.0, rng, seconds=20.0)).shape.mean(axis=1), strict=True))
@@ -126,8 +139,8 @@ def test_ratios_of_bands(rng: np.random.Generator) -> None:
 
 
 def test_hammarberg_is_the_difference_of_two_tones() -> None:
-    both = sine(500, amplitude=0.3) + sine(3000, amplitude=0.03)
-    assert inner(both)["hammarberg"] == pytest.approx(20.0, abs=0.1)
+    three = sine(500, amplitude=0.3) + sine(1500, amplitude=0.1) + sine(3000, amplitude=0.03)
+    assert inner(three)["hammarberg"] == pytest.approx(20.0, abs=0.1)
 
 
 def test_flux_is_high_where_the_sound_changes() -> None:

@@ -69,6 +69,8 @@ class Experiment:
     """Those of `emotone.splits.split`; for ``official`` also ``list``, the name of a published list of folds."""
     seed: int = 0
     name: str = ""
+    licence: str = ""
+    """Under which you give the recogniser away; its card adds what the corpora's licences ask."""
 
     def __post_init__(self) -> None:
         # Find misspelt names now, not after ten minutes of feature extraction.
@@ -251,6 +253,7 @@ class Experiment:
             "name": self.name or "+".join(self.corpora),
             "model": {"name": self.model, **self.model_options},
             "seed": self.seed,
+            "licence": self.licence or None,
             "corpora": [
                 {
                     "name": record.name,
@@ -263,7 +266,7 @@ class Experiment:
                 }
                 for record in records
             ],
-            "scores": [] if result is None else [result.summary()],
+            "scores": [] if result is None else [part.summary() for part in (result, *result.by_corpus())],
             "versions": _versions(),
         }
 

@@ -84,6 +84,18 @@ class Result:
     def __str__(self) -> str:
         return self.line()
 
+    def by_corpus(self) -> tuple[Result, ...]:
+        """The part of each corpus, where several were trained and tested together; empty for one."""
+        corpora = self.protocol["corpora"]
+        if len(corpora) < 2:
+            return ()
+        return tuple(self._part(name, [other for other in corpora if other != name]) for name in corpora)
+
+    def _part(self, corpus: str, others: list[str]) -> Result:
+        table = self.table[self.table["corpus"] == corpus].reset_index(drop=True)
+        description = f"{self.protocol['description']}, trained with {' and '.join(others)} too"
+        return Result(table, self.labels, self.protocol | {"corpora": [corpus], "description": description})
+
     def summary(self) -> dict[str, Any]:
         """The scores and the protocol in brief, for a recogniser's card: JSON-able."""
         names = ("uar", "war", "macro_f1", "ece")

@@ -62,7 +62,7 @@ def train(
         with progress_of("training") as update:
             result = one.run(data, progress=update)
         if not as_json:
-            _print(one, result, several=len(found) > 1)
+            _print(one, result, several=len(found) > 1, known=data.notes)
         folder = None if output is None else output / _slug(one.name) if len(found) > 1 else output
         if folder is not None:
             result.save(folder)
@@ -109,7 +109,7 @@ def _prepared(one: Experiment, known: dict[str, Prepared], jobs: int | None) -> 
     return known[key]
 
 
-def _print(one: Experiment, result: Result, *, several: bool) -> None:
+def _print(one: Experiment, result: Result, *, several: bool, known: tuple[str, ...]) -> None:
     if several:
         typer.echo(f"\n{one.name}")
     repeated = result.table.duplicated(["corpus", "file", "start"]).any()
@@ -120,8 +120,11 @@ def _print(one: Experiment, result: Result, *, several: bool) -> None:
             typer.echo(result.line(metric))
     if not repeated:
         typer.echo(result.line("uar", over_folds=True))
+    for part in result.by_corpus():
+        typer.echo(part.line())
     for note in result.protocol["notes"]:
-        say(f"note: {note}")
+        if note not in known:  # said when the features were ready
+            say(f"note: {note}")
 
 
 def _slug(name: str) -> str:

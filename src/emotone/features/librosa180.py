@@ -19,6 +19,7 @@ recording.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -41,6 +42,8 @@ PEAK_THRESHOLD = np.float32(0.1)
 """Peaks below this share of their frame's maximum don't count."""
 TUNING_EDGES = np.linspace(-0.5, 0.5, 101)
 """Borders of the histogram that the tuning is read from, in semitones."""
+SMALLEST = np.finfo(np.float32).tiny
+"""Frames weaker than this in all pitch classes count as silent."""
 
 _NAMES = (
     *(f"mfcc_{i:02d}" for i in range(1, N_MFCC + 1)),
@@ -123,7 +126,7 @@ def chroma(magnitude: Floats, rate: int) -> Floats:
     """
     raw: Floats = magnitude @ chroma_filters(rate, tuning(magnitude, rate)).T
     largest = raw.max(axis=1, keepdims=True).astype(np.float64)
-    largest[largest < np.finfo(np.float32).tiny] = 1.0
+    largest[largest < SMALLEST] = 1.0
     scaled: Floats = (raw / largest).astype(np.float32)
     return scaled
 
@@ -166,8 +169,8 @@ def tuning(magnitude: Floats, rate: int) -> float:
     deviation = semitones - np.floor(semitones)
     deviation -= deviation >= 0.5
     deviation.sort()
-    counts = np.diff(np.searchsorted(deviation.astype(np.float64), TUNING_EDGES))
-    return float(TUNING_EDGES[np.argmax(counts)])
+    borders = np.searchsorted(deviation.astype(np.float64), TUNING_EDGES)
+    return float(TUNING_EDGES[np.argmax(borders[1:] - borders[:-1])])
 
 
 def _median(values: Floats) -> np.float32:
@@ -183,8 +186,8 @@ def _peaks(magnitude: Floats, rate: int) -> tuple[Floats, Floats]:
     Source: ``librosa.piptrack``. Its compiled loops take sums and differences of neighbours in single
     precision and their quotient in double; the histogram of `tuning` would notice anything else.
     """
-    low = int(np.ceil(PEAK_RANGE[0] * N_FFT / rate))
-    high = int(np.ceil(min(PEAK_RANGE[1], rate / 2) * N_FFT / rate))
+    low = math.ceil(PEAK_RANGE[0] * N_FFT / rate)
+    high = math.ceil(min(PEAK_RANGE[1], rate / 2) * N_FFT / rate)
     near = magnitude[:, low - 1 : high + 1].copy()
     loud = near > PEAK_THRESHOLD * magnitude.max(axis=1, keepdims=True)
     loud[:, 0] = loud[:, -1] = False  # neighbours only; and over all rows as one, below, no peak spans two rows

@@ -146,22 +146,37 @@ def _candidates(autocorrelation: Values) -> tuple[Values, Values, Values]:
 def _best_path(hz: Values, strength: Values) -> NDArray[np.intp]:
     """The state of each frame, ``(n_frames,)``: a candidate's number, or `N_CANDIDATES` for unvoiced.
 
-    ``strength`` is ``(n_frames, N_CANDIDATES + 1)``, unvoiced last. Viterbi: most strength for least change.
+    ``strength`` is ``(n_frames, N_CANDIDATES + 1)``, unvoiced last. The path has the most strength for least change.
     """
     n_frames, n_states = strength.shape
+    if n_frames == 1:
+        return np.asarray(strength.argmax(axis=1), np.intp)
     octaves = np.log2(hz)
-    cost = np.full((n_frames - 1, n_states, n_states), VOICING_COST, np.float32)  # [frame, to, from]
-    jumps = np.abs(octaves[1:, :, None] - octaves[:-1, None, :])
-    cost[:, :-1, :-1] = np.minimum(OCTAVE_JUMP_COST * jumps, MAX_JUMP_COST)
-    cost[:, -1, -1] = 0.0
-    came_from = np.empty((n_frames, n_states), np.intp)
-    score, states = strength[0], np.arange(n_states)
-    for t in range(1, n_frames):
-        reached = score - cost[t - 1]
-        came_from[t] = origin = reached.argmax(axis=1)
-        score = strength[t] + reached[states, origin]
-    path = np.empty(n_frames, np.intp)
-    path[-1] = score.argmax()
-    for t in range(n_frames - 1, 0, -1):
-        path[t - 1] = came_from[t, path[t]]
-    return path
+    jumps = np.abs(octaves[:-1, :, None] - octaves[1:, None, :])
+    gain = np.full((n_frames - 1, n_states, n_states), -VOICING_COST, np.float32)  # [step, from, to]
+    gain[:, :-1, :-1] = -np.minimum(OCTAVE_JUMP_COST * jumps, MAX_JUMP_COST)
+    gain[:, -1, -1] = 0.0
+    gain += strength[1:, None, :]
+    gain[0] += strength[0][:, None]
+    return _best_states(gain)
+
+
+def _best_states(gain: Values) -> NDArray[np.intp]:
+    """The states, one more than steps, that gain most in all; ``gain`` is ``(n_steps, n_states, n_states)``.
+
+    Viterbi's path, but not frame by frame: each pair of steps becomes one, through the best state between, until
+    one step is left; so a loop of a few hundred rounds becomes one of nine, over arrays.
+    """
+    if len(gain) == 1:
+        return np.array(np.unravel_index(gain[0].argmax(), gain[0].shape))
+    n_pairs = len(gain) // 2
+    first, second = gain[: 2 * n_pairs : 2], gain[1 : 2 * n_pairs : 2]
+    through = first[:, :, None, :] + second.transpose(0, 2, 1)[:, None, :, :]  # [pair, from, to, between]
+    between = through.argmax(axis=3)
+    best = np.take_along_axis(through, between[..., None], axis=3)[..., 0]
+    ends = _best_states(np.concatenate([best, gain[2 * n_pairs :]]))
+    states = np.empty(len(gain) + 1, np.intp)
+    states[: 2 * n_pairs + 1 : 2] = ends[: n_pairs + 1]
+    states[1 : 2 * n_pairs : 2] = between[np.arange(n_pairs), ends[:n_pairs], ends[1 : n_pairs + 1]]
+    states[-1] = ends[-1]
+    return states

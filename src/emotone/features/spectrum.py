@@ -102,7 +102,7 @@ def _aligned(rows: int, columns: int, dtype: type[Any]) -> NDArray[Any]:
     """An empty array on a border of 64 bytes, where the processor loads and stores whole vectors at once."""
     n_bytes = rows * columns * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + 64, np.uint8)
-    skip = -memory.ctypes.data % 64
+    skip = -memory.__array_interface__["data"][0] % 64  # .ctypes.data takes five times as long
     return memory[skip : skip + n_bytes].view(dtype).reshape(rows, columns)
 
 

@@ -63,10 +63,7 @@ class Workers(Generic[Task, Outcome]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        finished = kind is None
-        if not finished:
-            self._hand.close()
-        self._executor.shutdown(wait=finished, cancel_futures=True)
+        self._executor.shutdown(wait=kind is None, cancel_futures=True)
         self._hand.close()
         self._leash.close()
 

@@ -10,8 +10,9 @@ name              what it is
                   the standardisation it lacks
 ================  ======================================================================================
 
-The first three choose and calibrate inside the training speakers (`CalibratedClassifier`), so ``fit`` takes the
-speakers as ``groups``. Packages add models by the entry point group ``emotone.models``.
+The first three weigh all emotions alike, however many rows they have, and choose and calibrate inside the training
+speakers (`emotone.models.calibration.CalibratedClassifier`). Every ``fit`` takes the speakers as ``groups``. Packages
+add models by the entry point group ``emotone.models``.
 """
 
 from __future__ import annotations
