@@ -33,7 +33,7 @@ LONG = 30.0
 and the mean of minutes of speech is the mood of none of them."""
 
 LONGEST = 600.0
-"""Seconds that are still taken as one utterance. It bounds the memory that a recording can ask for."""
+"""Seconds that are still taken as one utterance: so no recording asks for more than about 1 GB of memory."""
 
 BUNDLED = Path(__file__).with_name("recognisers")
 DEFAULT = "default"
@@ -80,6 +80,7 @@ class Recogniser:
         """Whether the licences of what it was made from allow commercial use; None where that isn't clear."""
         self.card: str = parts.card
         self.frontend: FrontEnd = features.from_description(dict(config["frontend"]))
+        self._n_features = len(self.frontend.names)
         self._parts, self._where, self._threads = parts, where, threads
         self._session = _session(parts.model, where, threads)
         self._check_widths()
@@ -176,10 +177,9 @@ class Recogniser:
         Raises `ConfigError` for features of another shape, or that aren't finite.
         """
         rows = np.asarray(X, dtype=np.float32)
-        width = len(self.frontend.names)
-        if rows.ndim != 2 or rows.shape[1] != width:
+        if rows.ndim != 2 or rows.shape[1] != self._n_features:
             raise ConfigError(
-                f"{self.frontend.name} features have the shape (n, {width}), not {rows.shape}. "
+                f"{self.frontend.name} features have the shape (n, {self._n_features}), not {rows.shape}. "
                 "Take them with the recogniser's own frontend."
             )
         if not np.isfinite(rows).all():
@@ -216,7 +216,7 @@ class Recogniser:
 
     def _check_widths(self) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        expected = [len(self.frontend.names), len(self.labels)]
+        expected = [self._n_features, len(self.labels)]
         found = [node.shape[-1] if len(node.shape) == 2 else node.shape for node in (*inputs, *outputs)]
         if found != expected:
             raise RecogniserError(

@@ -103,7 +103,8 @@ def _aligned(rows: int, columns: int, dtype: type[Any]) -> NDArray[Any]:
     n_bytes = rows * columns * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + 64, np.uint8)
     skip = -memory.__array_interface__["data"][0] % 64  # .ctypes.data takes five times as long
-    return memory[skip : skip + n_bytes].view(dtype).reshape(rows, columns)
+    aligned: NDArray[Any] = memory[skip : skip + n_bytes].view(dtype).reshape(rows, columns)
+    return aligned
 
 
 def _copy_padded(signal: Floats, start: int, out: Doubles) -> None:
@@ -207,7 +208,9 @@ def _pieces(
     """The (filters, bins) of each piece, ``bands`` filters each."""
     if bands >= n_mels:
         return ((slice(0, n_mels), slice(0, n_bins)),)
-    touched = mel_filters(rate, n_fft=2 * (n_bins - 1), n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk) > 0
+    touched: NDArray[np.bool_] = (
+        mel_filters(rate, n_fft=2 * (n_bins - 1), n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk) > 0
+    )
     pieces = []
     for band in range(0, n_mels, bands):
         rows = slice(band, min(band + bands, n_mels))
