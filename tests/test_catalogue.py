@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from emotone.features.catalogue import REFERENCES, families, meaning
+from emotone.features.catalogue import families, meaning
+from emotone.features.references import REFERENCES
 
 ROOT = Path(__file__).resolve().parents[1]
 FEATURES = {name: feature for family in families().values() for name, feature in family.features.items()}

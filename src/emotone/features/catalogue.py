@@ -18,11 +18,11 @@ import numpy as np
 
 from emotone.features.spectrum import hz_to_mel, mel_to_hz
 
-__all__ = ["CEPSTRA", "MEL_BANDS", "REFERENCES", "SHAPE", "VOICE", "Family", "Feature", "families", "meaning"]
+__all__ = ["CEPSTRA", "MEL_BANDS", "SHAPE", "VOICE", "Family", "Feature", "families", "meaning"]
 
 
 class Feature(NamedTuple):
-    """What one number means: a phrase, its unit, and keys of `REFERENCES` separated by semicolons.
+    """What one number means: a phrase, its unit, and keys of `emotone.features.references`, separated by semicolons.
 
     The sources describe the measure or the idea; where ours differs, the phrase says what is computed.
     """
@@ -67,7 +67,7 @@ _PEETERS = "Peeters 2004"
 _GEMAPS = "Eyben et al. 2016"
 _SLOPE = "Tamarit et al. 2008"
 
-CEPSTRA = {f"mfcc{i:02d}": Feature(f"mel-frequency cepstral coefficient {i}", "ln", _MEL) for i in range(N_CEPSTRA)}
+CEPSTRA = {f"mfcc{i:02d}": Feature(f"mel cepstrum's coefficient {i}", "ln", _MEL) for i in range(N_CEPSTRA)}
 """Cosine transform of the mel bands; coefficient 0 is the mean of the bands, times √40."""
 
 MEL_BANDS = {
@@ -94,9 +94,7 @@ SHAPE = {
     "air": Feature("power at 4-8 kHz (hiss, breath) over power below 1 kHz", "dB", _GEMAPS),
     "body": Feature("power below 250 Hz (chest) over power at 250-1000 Hz", "dB", _GEMAPS),
     "presence": Feature("power at 1-2 kHz (second formant) over power below 1 kHz", "dB", _GEMAPS),
-    "flux": Feature(
-        "distance from the last frame's magnitude spectrum, both of sum 1, times 10", "1", "Scheirer & Slaney 1997"
-    ),
+    "flux": Feature("distance between neighbouring magnitude spectra (each of sum 10)", "1", "Scheirer & Slaney 1997"),
     "log_flux": Feature("mean absolute change of the mel bands' log power", "ln", "Klapuri 1999"),
     "zero_crossings": Feature("share of neighbouring samples that differ in sign", "1", "Kedem 1986"),
     "cepstral_peak": Feature("highest cepstral value at the periods of 60-590 Hz", "dB", "Hillenbrand et al. 1994"),
@@ -113,8 +111,8 @@ VOICE = {
 }
 """Voice quality, in the order of `emotone.features.tracks.Tracks.voice`; it has a meaning in voiced frames."""
 
-_LEVEL = Feature("root mean square of the frame's samples, relative to full scale", "dBov", "ITU-T G.100.1")
-_PITCH = Feature("fundamental frequency over 100 Hz", "semitones", "Boersma 1993")
+_LEVEL = Feature("level", "dB", "ITU-T G.100.1")
+_PITCH = Feature("pitch", "semitones", "Boersma 1993")
 
 
 # --- statistics: a value for the utterance ------------------------------------------------------------------
@@ -127,14 +125,13 @@ _STATISTICS = {
     "p90": "90th percentile",
 }
 _SLOPE_STATISTICS = {
-    "slope_sd": "standard deviation of the slope over five frames",
-    "slope_p10": "10th percentile of the slope over five frames",
-    "slope_p25": "25th percentile of the slope over five frames",
-    "slope_p75": "75th percentile of the slope over five frames",
-    "slope_p90": "90th percentile of the slope over five frames",
-    "slope_size": "mean absolute slope over five frames",
+    "slope_sd": "standard deviation",
+    "slope_p10": "10th percentile",
+    "slope_p25": "25th percentile",
+    "slope_p75": "75th percentile",
+    "slope_p90": "90th percentile",
+    "slope_size": "mean size",
 }
-_CURVE_SD = "standard deviation of the slope of the slope"
 
 # What `functionals` computes one by one: name to (meaning, unit). The order is that of the vector.
 LEVEL = {
@@ -241,19 +238,17 @@ def families() -> dict[str, Family]:
         for track, what in (CEPSTRA | SHAPE).items()
     }
     timbre |= {
-        f"{track}_{suffix}": _slope(statistic, what, "frame")
+        f"{track}_{suffix}": _slope(statistic, what)
         for suffix, statistic in _SLOPE_STATISTICS.items()
         for track, what in (CEPSTRA | SHAPE).items()
     }
-    timbre |= {f"{track}_curve_sd": _slope(_CURVE_SD, what, "frame²") for track, what in CEPSTRA.items()}
+    timbre |= {f"{track}_curve_sd": _slope("standard deviation", what, order=2) for track, what in CEPSTRA.items()}
     bands = {
         f"{track}_{suffix}": _over("active frames", _STATISTICS[suffix], what)
         for suffix in ("mean", "sd")
         for track, what in MEL_BANDS.items()
     }
-    bands |= {
-        f"{track}_slope_sd": _slope(_SLOPE_STATISTICS["slope_sd"], what, "frame") for track, what in MEL_BANDS.items()
-    }
+    bands |= {f"{track}_slope_sd": _slope(_SLOPE_STATISTICS["slope_sd"], what) for track, what in MEL_BANDS.items()}
     voice = {
         f"{track}_voiced_{suffix}": _over("voiced frames", statistic, what)
         for suffix, statistic in _STATISTICS.items()
@@ -287,9 +282,12 @@ def _over(frames: str, statistic: str, track: Feature) -> Feature:
     return track._replace(meaning=f"{statistic} over {frames} of the {track.meaning}")
 
 
-def _slope(statistic: str, track: Feature, per: str) -> Feature:
+def _slope(statistic: str, track: Feature, *, order: int = 1) -> Feature:
+    """Of a track's slope over frames or, of ``order`` 2, of that slope's own."""
+    per = "frame" if order == 1 else "frame²"
     unit = f"1/{per}" if track.unit == "1" else f"{track.unit}/{per}"
-    return Feature(f"{statistic}, over active frames, of the {track.meaning}", unit, f"{track.source}; Furui 1986")
+    slope = "the slope of " * order
+    return Feature(f"{statistic} over active frames of {slope}the {track.meaning}", unit, f"{track.source}; Furui 1986")
 
 
 def _modulation() -> dict[str, Feature]:
@@ -380,7 +378,7 @@ _TIMBRE = (
     "Cepstra and the shape of the spectrum over the active frames, and how fast they move: what the mouth does, and "
     "how hard the voice is driven."
 )
-_BANDS = "Mean and standard deviation of the spectrum itself, in forty mel bands over the active frames."
+_BANDS = "The spectrum itself, in forty mel bands over the active frames: mean, standard deviation, how much it moves."
 _LEVELS = (
     "How loud, and how the loudness is spread and moves. Absolute on purpose: shouting is loud, and a corpus is mostly "
     "recorded at one gain. Turn the gain up by 6 dB, and `level_mean` rises by 6."
@@ -407,47 +405,3 @@ _COVARIANCE = (
     "model may add and compare its entries."
 )
 _COURSE = "Which way the utterance goes: changes from third to third, and the contours of pitch and level."
-
-REFERENCES = {
-    "Arsigny et al. 2006": "V. Arsigny, P. Fillard, X. Pennec, N. Ayache, Log-Euclidean metrics for fast and simple "
-    "calculus on diffusion tensors. Magnetic Resonance in Medicine 56, 411-421.",
-    "Boersma 1993": "P. Boersma, Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise "
-    "ratio of a sampled sound. IFA Proceedings 17, 97-110.",
-    "Davis & Mermelstein 1980": "S. Davis, P. Mermelstein, Comparison of parametric representations for monosyllabic "
-    "word recognition in continuously spoken sentences. IEEE Trans. Acoustics, Speech, and Signal Processing 28, "
-    "357-366.",
-    "de Jong & Wempe 2009": "N. H. de Jong, T. Wempe, Praat script to detect syllable nuclei and measure speech rate "
-    "automatically. Behavior Research Methods 41, 385-390.",
-    "Eyben et al. 2016": "F. Eyben and others, The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for voice "
-    "research and affective computing. IEEE Trans. Affective Computing 7, 190-202.",
-    "Furui 1986": "S. Furui, Speaker-independent isolated word recognition using dynamic features of speech spectrum. "
-    "IEEE Trans. Acoustics, Speech, and Signal Processing 34, 52-59.",
-    "Hammarberg et al. 1980": "B. Hammarberg, B. Fritzell, J. Gauffin, J. Sundberg, L. Wedin, Perceptual and acoustic "
-    "correlates of abnormal voice qualities. Acta Oto-Laryngologica 90, 441-451.",
-    "Hanson 1997": "H. M. Hanson, Glottal characteristics of female speakers: acoustic correlates. J. Acoustical "
-    "Society of America 101, 466-481.",
-    "Hillenbrand et al. 1994": "J. Hillenbrand, R. A. Cleveland, R. L. Erickson, Acoustic correlates of breathy vocal "
-    "quality. J. Speech and Hearing Research 37, 769-778.",
-    "Horii 1980": "Y. Horii, Vocal shimmer in sustained phonation. J. Speech and Hearing Research 23, 202-209.",
-    "Houtgast & Steeneken 1985": "T. Houtgast, H. J. M. Steeneken, A review of the MTF concept in room acoustics and "
-    "its use for estimating speech intelligibility in auditoria. J. Acoustical Society of America 77, 1069-1077.",
-    "ITU-T G.100.1": "Recommendation ITU-T G.100.1 (2015), The use of the decibel and of relative levels in speechband "
-    "telecommunications: 0 dBov is the power of a full-scale square wave, a full-scale sine has -3.01 dBov.",
-    "Johnston 1988": "J. D. Johnston, Transform coding of audio signals using perceptual noise criteria. IEEE J. "
-    "Selected Areas in Communications 6, 314-323.",
-    "Kedem 1986": "B. Kedem, Spectral analysis and discrimination by zero-crossings. Proc. IEEE 74, 1477-1493.",
-    "Klapuri 1999": "A. Klapuri, Sound onset detection by applying psychoacoustic knowledge. Proc. ICASSP, 3089-3092.",
-    "Lieberman 1961": "P. Lieberman, Perturbations in vocal pitch. J. Acoustical Society of America 33, 597-603.",
-    "Misra et al. 2004": "H. Misra, S. Ikbal, H. Bourlard, H. Hermansky, Spectral entropy based feature for robust "
-    "ASR. Proc. ICASSP, I-193-196.",
-    "Peeters 2004": "G. Peeters, A large set of audio features for sound description (similarity and classification) "
-    "in the CUIDADO project. Ircam.",
-    "Scheirer & Slaney 1997": "E. Scheirer, M. Slaney, Construction and evaluation of a robust multifeature "
-    "speech/music discriminator. Proc. ICASSP, 1331-1334.",
-    "Shue et al. 2011": "Y.-L. Shue, P. Keating, C. Vicenik, K. Yu, VoiceSauce: a program for voice analysis. Proc. "
-    "17th International Congress of Phonetic Sciences, 1846-1849.",
-    "Tamarit et al. 2008": "L. Tamarit, M. Goudbeek, K. R. Scherer, Spectral slope measurements in emotionally "
-    "expressive speech. Proc. ISCA Workshop on Speech Analysis and Processing for Knowledge Discovery, Aalborg.",
-    "Wu et al. 2011": "S. Wu, T. H. Falk, W.-Y. Chan, Automatic speech emotion recognition using modulation spectral "
-    "features. Speech Communication 53, 768-785.",
-}

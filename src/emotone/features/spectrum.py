@@ -208,15 +208,12 @@ def _pieces(
     """The (filters, bins) of each piece, ``bands`` filters each."""
     if bands >= n_mels:
         return ((slice(0, n_mels), slice(0, n_bins)),)
-    touched: NDArray[np.bool_] = (
-        mel_filters(rate, n_fft=2 * (n_bins - 1), n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk) > 0
-    )
+    filters = mel_filters(rate, n_fft=2 * (n_bins - 1), n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk)
     pieces = []
     for band in range(0, n_mels, bands):
         rows = slice(band, min(band + bands, n_mels))
-        used = touched[rows].any(axis=0)
         for start, end in ((0, _FIRST_BORDER), (_FIRST_BORDER, n_bins)):
-            bins = np.flatnonzero(used[start:end]) + start
+            bins = np.flatnonzero(filters[rows, start:end].any(axis=0)) + start
             if len(bins) and bins[0] <= _SECOND_BORDER <= bins[-1]:
                 pieces.append((rows, slice(start, end)))
             elif len(bins):
