@@ -313,10 +313,12 @@ def _together() -> dict[str, Feature]:
         f"{track}_with_{other}": correlation(what, words, "active frames")
         for other, words in (("level", "the level"), ("centroid", "the spectral centroid"), ("time", "time"))
         for track, what in moving.items()
+        if track != other
     }
     named |= {
         f"{track}_slope_with_level_slope": correlation(what, "that of the level", "active frames", "the slope of ")
         for track, what in moving.items()
+        if track != "level"
     }
     named |= {
         f"{track}_with_{other}": correlation(what, words, "voiced frames")

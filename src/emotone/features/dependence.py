@@ -35,9 +35,13 @@ def together(rows: Floats, slopes: Floats, t: Tracks, active: Mask, voiced: Mask
     still = standardised(rows[:, active])
     n_active = still.shape[1]
     time = standardised(np.arange(n_active, dtype=np.float32)[None])[0]
-    others = np.stack([still[-1], still[_CENTROID], time])
-    over_active = [(others @ still.T).ravel() / n_active, moving @ moving[-1] / n_active]
-    return np.concatenate([*over_active, _with_voice(rows, t, voiced, min_voiced)])
+    over_active = [
+        still[:-1] @ still[-1],  # with level, which is the last row and isn't compared with itself
+        np.delete(still, _CENTROID, axis=0) @ still[_CENTROID],
+        still @ time,
+        moving[:-1] @ moving[-1],
+    ]
+    return np.concatenate([np.concatenate(over_active) / n_active, _with_voice(rows, t, voiced, min_voiced)])
 
 
 def standardised(rows: Floats) -> Floats:

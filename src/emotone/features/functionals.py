@@ -1,4 +1,4 @@
-"""The front-end ``functionals``: what a voice did over an utterance, in 1,385 documented numbers.
+"""The front-end ``functionals``: what a voice did over an utterance, in 1,382 documented numbers.
 
 Frame-wise tracks (`emotone.features.tracks`) are summed up over time: by robust statistics over the active
 frames (within `ACTIVE_RANGE` of the loudest) and over the voiced ones, by the lengths of stretches and pauses,
@@ -60,7 +60,7 @@ SILENT = -90.0
 
 @dataclass(frozen=True)
 class Functionals:
-    """The front-end: ``Functionals()(signal)`` gives 1,385 float32 values named ``names``.
+    """The front-end: ``Functionals()(signal)`` gives 1,382 float32 values named ``names``.
 
     Takes any length from one sample up, silence included; a signal without samples is an `AudioError`.
     """
@@ -79,7 +79,7 @@ class Functionals:
         return _names()
 
     def __call__(self, signal: Floats, /) -> Floats:
-        """The features ``(1385,)`` of ``signal (samples,)``, mono at 16 kHz."""
+        """The features ``(1382,)`` of ``signal (samples,)``, mono at 16 kHz."""
         if len(signal) == 0:
             raise AudioError("There are no samples to take features from; give a recording that isn't empty.")
         parts = _values(tracks(_at_one_level(signal) if self.same_level else signal))

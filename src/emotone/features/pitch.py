@@ -28,11 +28,16 @@ PITCH_FLOOR, PITCH_CEILING = 60.0, 600.0
 DECIMATION = 4
 RATE = 16_000 // DECIMATION
 """Sample rate of the band-limited copy, in Hz."""
+TAPER = 0.1
+"""Share of its band, at the top, that fades out: a sharp edge rings on through pauses, and ringing sounds voiced."""
 HOP = RATE // 100
 WINDOW = RATE // 20
 """Samples of a window: 50 ms, three periods of the lowest pitch."""
 N_FFT = 512
-SHORTEST_LAG, LONGEST_LAG = int(RATE / PITCH_CEILING), int(RATE / PITCH_FLOOR) + 1
+LAGS_PER_SAMPLE = 2
+"""How finely the autocorrelation is drawn: at 1 a high voice's peaks fall between lags and lose to the octave below."""
+LAG_RATE = RATE * LAGS_PER_SAMPLE
+SHORTEST_LAG, LONGEST_LAG = int(LAG_RATE / PITCH_CEILING), int(LAG_RATE / PITCH_FLOOR) + 1
 
 N_CANDIDATES = 4
 UNVOICED_STRENGTH = 0.45
@@ -60,11 +65,7 @@ class PitchTrack(NamedTuple):
 
 
 def track_pitch(signal: Floats, n_frames: int) -> PitchTrack:
-    """The pitch of ``signal (samples,)`` at 16 kHz in ``n_frames`` frames centred on 0, 10, 20, ... ms.
-
-    Frames far below the loudest can be called voiced, as what rings on in digital silence is periodic: look at
-    the level too.
-    """
+    """The pitch of ``signal (samples,)`` at 16 kHz in ``n_frames`` frames centred on 0, 10, 20, ... ms."""
     autocorrelation, level = _autocorrelations(_band_limited(signal), n_frames)
     candidate_hz, strengths, heights = _candidates(autocorrelation)
     silence = np.maximum(0.0, 1.0 - level / (SILENCE_SHARE * max(float(level.max()), 1e-9)))
@@ -82,10 +83,12 @@ def track_pitch(signal: Floats, n_frames: int) -> PitchTrack:
 
 
 def _band_limited(signal: Floats) -> Floats:
-    """``signal`` at `RATE`: the spectrum above 2 kHz cut off."""
+    """``signal`` at `RATE`, with the spectrum up to 2 kHz."""
     n = len(signal)
     padded = _smooth_length(n + 400)  # the tail keeps the end from wrapping round to the beginning
     spectrum = np.fft.rfft(signal.astype(np.float64), padded)[: padded // (2 * DECIMATION) + 1]
+    fading = spectrum[-int(TAPER * len(spectrum)) :]
+    fading *= 0.5 + 0.5 * np.cos(np.linspace(0.0, np.pi, len(fading)))
     low = np.fft.irfft(spectrum, padded // DECIMATION)[: -(-n // DECIMATION)]
     return (low / DECIMATION).astype(np.float32)
 
@@ -107,8 +110,8 @@ def _autocorrelations(signal: Floats, n_frames: int) -> tuple[Values, Values]:
     cut = frames(padded, length=WINDOW, hop=HOP)[:n_frames]
     windowed = (cut - cut.mean(axis=1, keepdims=True)) * hann(WINDOW).astype(np.float32)
     spectrum = np.fft.rfft(windowed, N_FFT, norm="forward")
-    power = (spectrum.real**2 + spectrum.imag**2) * np.float32(N_FFT**2)
-    correlation = np.fft.irfft(power.astype(np.complex64))[:, : LONGEST_LAG + 2]
+    power = (spectrum.real**2 + spectrum.imag**2) * np.float32(N_FFT**2 * LAGS_PER_SAMPLE)
+    correlation = np.fft.irfft(power.astype(np.complex64), N_FFT * LAGS_PER_SAMPLE)[:, : LONGEST_LAG + 2]
     energy = correlation[:, :1]
     normalised: Values = correlation / (energy + np.float32(1e-9)) / _window_correlation()
     return normalised, np.sqrt(np.maximum(energy[:, 0], 0.0))
@@ -118,7 +121,7 @@ def _autocorrelations(signal: Floats, n_frames: int) -> tuple[Values, Values]:
 def _window_correlation() -> Floats:
     """Autocorrelation of the window itself, ``(n_lags,)``, by which a frame's is divided (Boersma's eq. 9)."""
     power = np.abs(np.fft.rfft(hann(WINDOW), N_FFT)) ** 2
-    correlation: Values = np.fft.irfft(power)[: LONGEST_LAG + 2]
+    correlation: Values = np.fft.irfft(power, N_FFT * LAGS_PER_SAMPLE)[: LONGEST_LAG + 2]
     relative: Floats = (correlation / correlation[0]).astype(np.float32)
     return relative
 
@@ -131,16 +134,16 @@ def _candidates(autocorrelation: Values) -> tuple[Values, Values, Values]:
     near = autocorrelation[:, SHORTEST_LAG : LONGEST_LAG + 1]
     before, here, after = near[:, :-2], near[:, 1:-1], near[:, 2:]
     lags = np.arange(SHORTEST_LAG + 1, LONGEST_LAG, dtype=np.float32)
-    cost = OCTAVE_COST * np.log2(lags * (PITCH_CEILING / RATE)).astype(np.float32)
+    cost = OCTAVE_COST * np.log2(lags * (PITCH_CEILING / LAG_RATE)).astype(np.float32)
     strength = np.where((here > before) & (here >= after), here - cost, np.float32(-1.0))
     best = np.argpartition(strength, -N_CANDIDATES, axis=1)[:, -N_CANDIDATES:]
     a, b, c = (np.take_along_axis(side, best, axis=1) for side in (before, here, after))
     # A parabola through a peak and its neighbours finds the top between lags.
     bend = a - 2.0 * b + c
     shift = np.clip(0.5 * (a - c) / np.where(np.abs(bend) > 1e-9, bend, np.inf), -0.5, 0.5)
-    hz = np.float32(RATE) / (lags[best] + shift)
-    height = np.clip(b - 0.25 * (a - c) * shift, 0.0, 1.0)
-    return hz, np.take_along_axis(strength, best, axis=1), height
+    hz = np.float32(LAG_RATE) / (lags[best] + shift)
+    rise = -0.25 * (a - c) * shift
+    return hz, np.take_along_axis(strength, best, axis=1) + rise, np.clip(b + rise, 0.0, 1.0)
 
 
 def _best_path(hz: Values, strength: Values) -> NDArray[np.intp]:
