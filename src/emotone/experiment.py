@@ -372,6 +372,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "protocol": (str, dict),
     "seed": (int,),
     "name": (str,),
+    "licence": (str,),
 }
 """The keys of an experiment file, and what TOML may give for them."""
 
