@@ -60,9 +60,10 @@ SILENT = -90.0
 
 @dataclass(frozen=True)
 class Functionals:
-    """The front-end: ``Functionals()(signal)`` gives 1,382 float32 values named ``names``.
+    """Emotone's own 1,382 statistics of timbre, pitch, voice quality, rhythm, and of what moves together.
 
-    Takes any length from one sample up, silence included; a signal without samples is an `AudioError`.
+    ``Functionals()(signal)`` gives float32 values named ``names``. Takes any length from one sample up, silence
+    included; a signal without samples is an `AudioError`.
     """
 
     name: ClassVar[str] = "functionals"
