@@ -261,6 +261,8 @@ class Experiment:
                     "licence": record.licence,
                     "commercial": record.commercial,
                     "citation": record.citation,
+                    "languages": list(record.languages),
+                    "homepage": record.homepage,
                     "n_utterances": int(counts.get(record.name, 0)),
                     "n_speakers": int(speakers.get(record.name, 0)),
                 }

@@ -75,7 +75,8 @@ def _progress() -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=stderr(), transient=True)
+    # rich would take over what is echoed inside the bar, and send it to stderr when stdout is a pipe.
+    return Progress(*columns, console=stderr(), transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def parse_roots(pairs: list[str]) -> dict[str, Path]:
