@@ -74,7 +74,7 @@ def test_the_documentation_counts_right() -> None:
 
     count = f"{len(NAMES):,}"
     assert f"in {count} documented numbers" in str(module.__doc__)
-    assert f"gives {count} float32 values" in str(Functionals.__doc__)
+    assert f"{count} statistics" in str(Functionals.__doc__)
 
 
 def test_statistics_of_one_track_are_in_order(values: np.ndarray) -> None:

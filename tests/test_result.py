@@ -75,6 +75,7 @@ def test_a_line_has_score_interval_and_condition(result):
     number = f"UAR {uar['value']:.2f} [{uar['low']:.2f}, {uar['high']:.2f}]"
     assert result.line() == f"{number} · ravdess four · official, 4 folds, speakers unseen"
     assert str(result) == result.line("uar") == result.line()
+    assert repr(result) == f"<Result {result.line()}>"
     assert result.condition == "ravdess four · official, 4 folds, speakers unseen"
     assert result.line("war").startswith("WA 0.")
     assert result.line("ece").startswith("ECE 0.")

@@ -26,7 +26,7 @@ __all__ = ["Result"]
 SEPARATOR = " · "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The predictions of an experiment, one row per tested utterance and fold, and its protocol."""
 
@@ -83,6 +83,9 @@ class Result:
 
     def __str__(self) -> str:
         return self.line()
+
+    def __repr__(self) -> str:
+        return f"<Result {self.line()}>"
 
     def by_corpus(self) -> tuple[Result, ...]:
         """The part of each corpus, where several were trained and tested together; empty for one."""
