@@ -108,6 +108,7 @@ def test_options_reach_their_places():
         ("logistic", {"n_folds": 1}, "n_folds must be a whole number of 2 or more, not 1"),
         ("svm", {"C": 0}, "C must be a number above 0, not 0"),
         ("svm", {"gamma": float("nan")}, "gamma must be a number above 0, not nan"),
+        ("svm", {"C": float("inf")}, "C must be a number above 0, not inf"),
         ("svm", {"C": True}, "C must be a number above 0, not True"),
         ("mlp", {"hidden": 0}, "hidden must be a whole number of 1 or more, not 0"),
         ("mlp", {"hidden": [64, 2.5]}, "hidden must be a whole number of 1 or more, not 2.5"),

@@ -317,11 +317,18 @@ def _counted(progress: Progress | None, total: int) -> Callable[[int], None] | N
 
 
 def fit_model(model: Any, data: Prepared, rows: NDArray[np.int64]) -> Any:
-    """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers if it takes them."""
+    """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers if it takes them.
+
+    On one BLAS thread: sums then come in one order on every machine, and on a busy one threads that wait for each other
+    cost more than they bring.
+    """
+    from threadpoolctl import threadpool_limits
+
     speakers = data.table["speaker"].iloc[rows]
     takes_groups = "groups" in inspect.signature(model.fit).parameters and speakers.notna().all()
     more = {"groups": speakers.to_numpy(dtype=str)} if takes_groups else {}
-    return model.fit(data.X[rows], data.table["emotion"].iloc[rows].to_numpy(dtype=str), **more)
+    with threadpool_limits(limits=1):
+        return model.fit(data.X[rows], data.table["emotion"].iloc[rows].to_numpy(dtype=str), **more)
 
 
 def _predictions(data: Prepared, rows: NDArray[np.int64], model: Any, *, fold: int) -> pd.DataFrame:
