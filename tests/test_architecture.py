@@ -27,9 +27,12 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 LEVELS = {
     0: {"errors"},
     1: {"audio", "decoding", "labels", "fetch", "synthetic"},
-    2: {"corpora", "features", "models", "splits", "metrics", "augment", "vad", "audit"},
+    2: {"corpora", "features", "models", "splits", "metrics", "augment", "vad"},
     3: {"segment", "stream"},
-    4: {"recogniser", "saved", "card", "experiment", "result", "plots"},
+    4: {
+        *("recogniser", "saved", "card", "experiment", "experiment_file", "result", "plots"),
+        *("audit", "ladder", "stress", "comparison", "benchmark"),
+    },
     5: {"batch", "server", "report"},
     6: {"cli"},
 }
