@@ -249,3 +249,41 @@ def test_fetch_goes_to_a_folder_of_its_own_by_default(tmp_path: Path, monkeypatc
 def test_fetch_of_a_corpus_without_open_download_says_how_to_ask() -> None:
     with pytest.raises(ConfigError, match=r"SAVEE has no open download\. Register"):
         run("fetch", "savee")
+
+
+# ---- export ----
+
+
+def test_export_writes_a_folder_and_says_the_licence(emodb: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("export", f"emodb={emodb}", "--to", "csv", "-o", out)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "holds EMO-DB for csv, without its recordings" in plain(result.stderr)
+    assert "Licence: free (CC0 1.0 at audEERING) (commercial use: ask the owners)" in plain(result.stderr)
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "emodb.csv"]
+    assert len(corpora.load("table", out / "emodb.csv")) == 3
+
+
+def test_export_as_json_with_the_recordings(emodb: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("export", f"emodb={emodb}", "--to", "datasets", "-o", out, "--copy-audio", "--json")
+    assert json.loads(result.stdout) == {
+        "corpus": "emodb",
+        "form": "datasets",
+        "folder": str(out),
+        "licence": "free (CC0 1.0 at audEERING)",
+        "audio": True,
+    }
+    assert result.stderr == ""
+    assert len(corpora.load("datasets", out)) == 3
+
+
+def test_export_refuses_wrong_usage(emodb: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Unknown form 'dataset'\. Did you mean 'datasets'"):
+        run("export", f"emodb={emodb}", "--to", "dataset", "-o", tmp_path / "out")
+    with pytest.raises(ConfigError, match="NAME=FOLDER"):
+        run("export", emodb, "--to", "csv", "-o", tmp_path / "out")
+    with pytest.raises(ConfigError, match="isn't an empty folder"):
+        run("export", f"emodb={emodb}", "--to", "csv", "-o", emodb)
+    assert not (tmp_path / "out").exists()

@@ -21,14 +21,14 @@ import soundfile
 from emotone import corpora
 from emotone.corpora import words
 from emotone.corpora.findings import Finding, runs
-from emotone.corpora.reading import several
+from emotone.corpora.reading import likely_corpus, several
 from emotone.errors import ConfigError, CorpusError
 from emotone.labels import EMOTIONS
 
 pd = pytest.importorskip("pandas")
 
 LISTINGS = Path(__file__).parent / "listings"
-PUBLISHED = [name for name in corpora.names() if name not in {"folder", "table"}]
+PUBLISHED = [name for name in corpora.names() if name not in {"folder", "table", "audformat", "datasets"}]
 
 
 # ---- trees of files ----
@@ -49,14 +49,44 @@ def _range(text: str) -> list[str]:
     return [f"{n:0{len(first)}d}" for n in range(int(first), int(last) + 1)] if dots else [text]
 
 
+def lines_of(name: str) -> list[str]:
+    return (LISTINGS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
 def listing(name: str) -> list[str]:
+    """The recordings of a corpus: shell braces stand for many, lines with ``- `` take names away again."""
     files: list[str] = []
-    for line in (LISTINGS / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+    for line in lines_of(name):
         if line.startswith("- "):
             files = [file for file in files if not fnmatch(file, line[2:])]
-        elif not line.startswith("#"):
+        elif line and not line.startswith(("#", "@ ", "| ")):
             files += expand(line)
     return files
+
+
+def side_tables(name: str) -> dict[str, str]:
+    """The small side tables in a listing: ``@ metadata.csv``, then its lines, each after ``| ``."""
+    tables: dict[str, str] = {}
+    for line in lines_of(name):
+        if line.startswith("@ "):
+            tables[path := line[2:]] = ""
+        elif line.startswith("| "):
+            tables[path] += line[2:] + "\n"
+    return tables
+
+
+def is_sample(name: str) -> bool:
+    """Whether a listing holds only some of the corpus, as its first line then says."""
+    return lines_of(name)[0].startswith("# A sample")
+
+
+def plant_listed(root: Path, name: str) -> Path:
+    """The listed recordings of a corpus, as empty files, and its side tables."""
+    plant(root, listing(name))
+    for path, text in side_tables(name).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    return root
 
 
 def plant(root: Path, files: Iterable[str]) -> Path:
@@ -120,35 +150,57 @@ def test_every_published_corpus_has_a_listing_and_no_listing_is_left_over() -> N
 def test_a_tree_of_the_listed_names_is_the_whole_corpus(name: str, tmp_path: Path) -> None:
     corpus = corpora.get(name)
     files = listing(name)
-    root = plant(tmp_path / name, files)
-    table = corpora.load(name, root)
+    table = corpora.load(name, plant_listed(tmp_path / name, name))
 
     assert tuple(table.columns[:7]) == corpora.COLUMNS
-    assert [c for c in table.columns if c in corpora.OPTIONAL_COLUMNS] == list(table.columns[7:])
-    assert list(table["file"]) == sorted(files)
-    assert table["label"].value_counts().to_dict() == dict(corpus.counts)
-    assert table["speaker"].nunique() == corpus.n_speakers
-    assert len(table) == corpus.n_utterances
+    votes = [c for c in table.columns if c.startswith("p_")]
+    assert [*(c for c in table.columns if c in corpora.OPTIONAL_COLUMNS), *votes] == list(table.columns[7:])
+    if corpus.segmented:
+        assert set(table["file"]) == set(files)
+        assert (table["start"] < table["end"]).all()
+    else:
+        assert list(table["file"]) == sorted(files)
+        assert (table["start"] == 0.0).all()
+        assert table["end"].isna().all()
+    counts = table["label"].value_counts().to_dict()
+    if is_sample(name):
+        assert all(n <= corpus.counts[label] for label, n in counts.items() if label in corpus.counts)
+        assert corpus.n_speakers is None or table["speaker"].nunique() <= corpus.n_speakers
+    else:
+        assert counts == dict(corpus.counts)
+        assert table["speaker"].nunique() == (corpus.n_speakers or 0)
+        assert len(table) == corpus.n_utterances
     owner = corpus.people_of or name
-    assert table["speaker"].str.startswith(f"{owner}/").all()
+    assert table["speaker"].dropna().str.startswith(f"{owner}/").all()
+    assert table["speaker"].notna().any() == (corpus.n_speakers is not None)
     assert set(table["corpus"]) == {name}
-    assert (table["start"] == 0.0).all()
-    assert table["end"].isna().all()
     # the label map holds both ways
-    assert set(table["label"]) == set(corpus.labels)
-    assert (table["emotion"] == table["label"].map(dict(corpus.labels))).all()
+    assert set(table["label"].dropna()) == set(corpus.labels)
+    named = table["label"].map(dict(corpus.labels))
+    assert ((table["emotion"] == named) | (table["emotion"].isna() & named.isna())).all()
     if corpus.people:
         assert table["gender"].isin(["female", "male"]).all()
+    for column in votes:
+        assert table[column].dropna().between(0, 1).all()
+    if votes:
+        assert table[votes].sum(axis="columns")[table[votes].notna().all(axis="columns")].round(9).eq(1).all()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_plan_of_a_corpus_names_exactly_the_listed_files(name: str, tmp_path: Path) -> None:
     corpus = corpora.get(name)
-    root = plant(tmp_path / name, listing(name))
+    root = plant_listed(tmp_path / name, name)
     findings = corpora.check(name, root, audio=False)
-    assert not {"missing", "unknown", "mislabelled", "repeated"} & {finding.kind for finding in findings}
-    if corpus.plan is not None and not corpus.side_files.keys() & {"data.tsv"}:
+    absent = set() if is_sample(name) else {"missing"}
+    assert not {*absent, "unknown", "mislabelled", "repeated"} & {finding.kind for finding in findings}
+    if corpus.plan is not None and not corpus.side_files:
         assert sum(1 for _ in corpus.plan(root)) == corpus.n_utterances
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_names_of_a_corpus_are_taken_for_no_other_s(name: str) -> None:
+    if corpora.get(name).pattern:
+        assert likely_corpus(listing(name)) == name
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -160,9 +212,10 @@ def test_facts_are_complete(name: str, tmp_path: Path) -> None:
     assert corpus.homepage.startswith("http")
     assert corpus.archives or corpus.obtain
     assert corpus.languages
-    assert corpus.counts.keys() == corpus.labels.keys()
+    assert corpus.counts.keys() in (corpus.labels.keys(), set())  # counts are stated for all codes, or for none
     assert all(re.fullmatch(r"[a-z_]+", emotion) for emotion in corpus.labels.values())
-    assert corpus.matcher.search(str(Path(corpus.example).with_suffix("").as_posix()))
+    assert corpus.example
+    assert not corpus.pattern or corpus.matcher.search(Path(corpus.example).with_suffix("").as_posix())
     for archive in corpus.archives:
         assert archive.url.startswith("http")
         assert len(archive.sha256 or "0" * 64) == 64
@@ -185,6 +238,22 @@ def test_official_folds_are_disjoint_and_test_everyone() -> None:
         assert set(tested) == everyone
 
 
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if corpora.get(name).official])
+def test_published_folds_are_of_the_corpus_s_own_speakers(name: str, tmp_path: Path) -> None:
+    table = corpora.load(name, plant_listed(tmp_path / name, name))
+    present = set(table["speaker"].dropna())
+    for folds in corpora.get(name).official.values():
+        assert folds.source
+        assert folds.disjoint is not True or folds.shared_speakers is None
+        assert folds.known or folds.instead in {"speakers", "loso", "random"}
+        assert not folds.column or table[folds.column].notna().any()
+        assert not folds.test_sessions or all(who.startswith(sum(folds.test_sessions, ())) for who in present)
+        if folds.test_speakers:
+            tested = [speaker for fold in folds.test_speakers for speaker in fold]
+            assert len(tested) == len(set(tested)) or not folds.disjoint
+            assert set(tested) >= present if is_sample(name) else set(tested) == present
+
+
 def test_records_are_frozen_and_can_be_varied() -> None:
     urdu = corpora.get("urdu")
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -202,41 +271,43 @@ def test_an_unknown_corpus_is_refused_with_a_suggestion() -> None:
 PLUG_IN = """
 from emotone.corpora import Corpus
 CORPUS = Corpus(
-    name="jl", title="JL", licence="CC0 1.0", commercial=True, citation="James J (2018).", homepage="https://x.org",
+    name="parrots", title="Parrots", licence="CC0 1.0", commercial=True, citation="James J (2018).", homepage="https://x.org",
     example="male1_angry_10a_1.wav", pattern=r"(?P<speaker>(?:fe)?male[12])_(?P<label>[a-z]+)_\\d+[ab]_[12]",
     labels={"angry": "angry", "sad": "sad"}, counts={"angry": 1, "sad": 1}, n_speakers=2,
 )
-NOT_ONE = "jl"
+NOT_ONE = "parrots"
 """
 
 
 def install_plug_in(folder: Path, monkeypatch: pytest.MonkeyPatch, entries: str) -> None:
-    (folder / "jl_corpus.py").write_text(PLUG_IN)
-    about = folder / "jl_corpus-1.0.dist-info"
+    (folder / "parrots_corpus.py").write_text(PLUG_IN)
+    about = folder / "parrots_corpus-1.0.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: jl-corpus\nVersion: 1.0\n")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: parrots-corpus\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(f"[emotone.corpora]\n{entries}\n")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "jl_corpus", raising=False)
+    monkeypatch.delitem(sys.modules, "parrots_corpus", raising=False)
 
 
 def test_an_installed_package_brings_a_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install_plug_in(tmp_path, monkeypatch, "jl = jl_corpus:CORPUS")
-    assert corpora.names()[-1] == "jl"
+    install_plug_in(tmp_path, monkeypatch, "parrots = parrots_corpus:CORPUS")
+    assert corpora.names()[-1] == "parrots"
     root = plant(tmp_path / "data", ["male1_angry_10a_1.wav", "female2_sad_3b_2.wav"])
-    assert list(corpora.load("jl", root)["speaker"]) == ["jl/female2", "jl/male1"]
-    found = kinds(corpora.check("jl", root, audio=False))
+    assert list(corpora.load("parrots", root)["speaker"]) == ["parrots/female2", "parrots/male1"]
+    found = kinds(corpora.check("parrots", root, audio=False))
     assert found == {("error", "unreadable"), ("warning", "speakers")}  # empty files; a speaker per emotion
 
 
 def test_a_broken_plug_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_plug_in(
-        tmp_path, monkeypatch, "gone = jl_corpus:NOWHERE\njl = jl_corpus:NOT_ONE\nravdess = jl_corpus:CORPUS"
+        tmp_path,
+        monkeypatch,
+        "gone = parrots_corpus:NOWHERE\nparrots = parrots_corpus:NOT_ONE\nravdess = parrots_corpus:CORPUS",
     )
     with pytest.raises(ConfigError, match=r"corpus 'gone' .* can't be loaded"):
         corpora.get("gone")
-    with pytest.raises(ConfigError, match="must be a Corpus whose name is 'jl'"):
-        corpora.get("jl")
+    with pytest.raises(ConfigError, match="must be a Corpus whose name is 'parrots'"):
+        corpora.get("parrots")
     assert corpora.get("ravdess").title == "RAVDESS (speech)"  # nobody replaces a built-in one
 
 
@@ -349,13 +420,14 @@ def test_crema_d_has_people_and_the_votes_by_voice_alone(inside: str, tmp_path: 
     assert first["text"] == "Don't forget a jacket."
     votes = {emotion: first[f"p_{emotion}"] for emotion in ("neutral", "happy", "sad", "angry", "fearful", "disgusted")}
     assert votes == {"neutral": 0.75, "happy": 0.25, "sad": 0, "angry": 0, "fearful": 0, "disgusted": 0}
-    assert first["agreement"] == 0.75
+    assert (first["agreement"], first["n_raters"]) == (0.75, 4)
     assert math.isnan(second["agreement"])  # nobody rated it
+    assert math.isnan(second["n_raters"])
 
 
-def test_crema_d_votes_come_last_in_canonical_order(tmp_path: Path) -> None:
-    columns = list(corpora.load("crema_d", crema_d(tmp_path)).columns)
-    assert columns[-6:] == ["p_neutral", "p_happy", "p_sad", "p_angry", "p_fearful", "p_disgusted"]
+def test_crema_d_votes_come_in_canonical_order(tmp_path: Path) -> None:
+    columns = [column for column in corpora.load("crema_d", crema_d(tmp_path)) if column.startswith("p_")]
+    assert columns == ["p_neutral", "p_happy", "p_sad", "p_angry", "p_fearful", "p_disgusted"]
 
 
 def test_without_side_tables_their_columns_are_absent_and_check_says_so(tmp_path: Path) -> None:
@@ -395,6 +467,168 @@ def test_nemo_side_table_brings_people_text_and_plan(tmp_path: Path) -> None:
     assert set(table["text"]) == {"Ala ma kota."}
     missing = only(corpora.check("nemo", root, audio=False), "missing")
     assert missing.files == ("EB0_anger_2",)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "emotion", "speaker", "gender"),
+    [
+        ("polish", "m3.s_trzymaj_5.wav", "fearful", "m3", "male"),
+        ("resd", "test/x/27_neutral_fear_f_090.wav", "fearful", None, None),
+        ("casia", "wangzhe/fear/201.wav", "fearful", "wangzhe", None),
+        ("asvp_esd", "Audio/actor_63/03-01-12-02-59-63-02-02-02.wav", "disappointed", "63", None),
+        ("mead", "W009/contempt/level_3/001.m4a", "contemptuous", "W009", "female"),
+        ("demos", "DEMOS/PR_m_67_tri04c.wav", "sad", "67", "male"),
+        ("demos", "NEU/f_61_neu00a.wav", "neutral", "61", "female"),
+        ("emofilm", "m_dis021bit.wav", "contemptuous", None, "male"),
+        ("portuguese", "186sB_surprise28.wav", "surprised", "B", "female"),
+        ("emouerj", "w04a11.wav", "angry", "w04", "female"),
+        ("banglaser", "03-01-01-01-03-02-34.wav", "happy", "34", "female"),
+        ("banglaser", "03-01-05-01-01-01-01.wav", "neutral", "01", "male"),
+        ("vivae", "full_set/S05_anger_peak_041.wav", "angry", "S05", None),
+        ("mess", "CM3T27_SCR.wav", "calm", "M3", "male"),
+        ("jvnv", "F1_anger_free_01.wav", "angry", "F1", "female"),
+    ],
+)
+def test_codes_mean_what_the_owners_say(
+    name: str, file: str, emotion: str, speaker: str | None, gender: str | None, tmp_path: Path
+) -> None:
+    (row,) = corpora.load(name, plant(tmp_path, [file])).to_dict("records")
+    assert row["emotion"] == emotion
+    assert row["speaker"] == (speaker and f"{name}/{speaker}")
+    assert row.get("gender") == gender
+
+
+def listed(name: str, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a corpus's listing by file stem."""
+    table = corpora.load(name, plant_listed(tmp_path / name, name))
+    return {Path(row["file"]).stem: row for row in table.to_dict("records")}
+
+
+def test_dusha_labels_are_the_raters_majority_and_their_votes_are_kept(tmp_path: Path) -> None:
+    rows = listed("dusha", tmp_path)
+    angry, sad = rows["0a1b2c3d4e5f60718293a4b5c6d7e8f9"], rows["4a1b2c3d4e5f60718293a4b5c6d7e8f9"]
+    assert (angry["label"], angry["emotion"], angry["speaker"], angry["split"]) == (
+        "angry",
+        "angry",
+        "dusha/11",
+        "train",
+    )
+    assert (angry["p_angry"], angry["p_sad"], angry["agreement"]) == pytest.approx((2 / 3, 1 / 3, 2 / 3))
+    assert (sad["emotion"], sad["split"]) == ("sad", "test")
+    tied = rows["5a1b2c3d4e5f60718293a4b5c6d7e8f9"]
+    assert pd.isna(tied["emotion"])
+    assert tied["agreement"] == 0.5
+    assert rows["1a1b2c3d4e5f60718293a4b5c6d7e8f9"]["emotion"] == "happy"
+    assert pd.isna(rows["2a1b2c3d4e5f60718293a4b5c6d7e8f9"]["text"])
+
+
+def test_dusha_leaves_out_the_tests_of_its_raters(tmp_path: Path) -> None:
+    root = plant_listed(tmp_path, "dusha")
+    path = root / "crowd_train" / "raw_crowd_train.jsonl"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"golden_emo": ""', '"golden_emo": "sad"'), encoding="utf-8"
+    )
+    assert len(corpora.load("dusha", root)) == 3  # one vote with null, and the two of the test part
+    path.write_text("{}\n")
+    with pytest.raises(CorpusError, match=r"raw_crowd_train\.jsonl, line 1 isn't one of Dusha's"):
+        corpora.load("dusha", root)
+
+
+def test_thai_ser_splits_a_rater_s_vote_and_reads_one_microphone(tmp_path: Path) -> None:
+    rows = listed("thai_ser", tmp_path)
+    first = rows["s001_con_actor001_impro1_1"]
+    assert (first["speaker"], first["gender"], first["age"]) == ("thai_ser/001", "female", 24)
+    assert (first["p_neutral"], first["p_sad"]) == (0.875, 0.125)
+    assert pd.isna(rows["s001_con_actor002_script1_1_1a"]["emotion"])  # no majority
+    other = plant(tmp_path / "thai_ser", ["studio1-10/studio001/clip/s001_clip_actor001_impro1_1.flac"])
+    assert len(corpora.load("thai_ser", other)) == len(rows)
+    remark = only(corpora.check("thai_ser", other, audio=False), "remark")
+    assert "1 recording without a label" in remark.message
+
+
+def test_pavoque_utterances_have_times_in_one_recording_per_style(tmp_path: Path) -> None:
+    table = corpora.load("pavoque", plant_listed(tmp_path, "pavoque"))
+    angry = table[table["label"] == "angry"]
+    assert list(angry["start"]) == [0.0, 31.02, 33.5]
+    assert list(angry["end"]) == [1.58, 33.5, 37.25]
+    assert list(angry["text"]) == [
+        "Ich bin Spike.",
+        "Als Interieur bezeichnet man:",
+        "Danton war am zehnten Juli aus dem Ausschuss abberufen worden.",
+    ]
+    assert set(table["speaker"]) == {"pavoque/roettig"}
+    (tmp_path / "pavoque-sad.yaml").unlink()
+    assert set(corpora.load("pavoque", tmp_path)["label"]) == {"angry", "happy", "neutral", "poker"}
+    (tmp_path / "pavoque-happy.yaml").write_text("- prompt: poppy0001\n  style: happy\n")
+    with pytest.raises(CorpusError, match=r"doesn't give style, start and end of poppy0001"):
+        corpora.load("pavoque", tmp_path)
+
+
+def test_emns_needs_its_table_and_misses_what_it_lists(tmp_path: Path) -> None:
+    rows = listed("emns", tmp_path)
+    sad = rows["recorded_audio_3aCYrjz"]
+    assert (sad["emotion"], sad["intensity"], sad["gender"], sad["speaker"]) == ("sad", "7", "female", "emns/3")
+    assert sad["text"].startswith("There are two mechanisms")
+    root = tmp_path / "emns"
+    (root / "wavs" / "recorded_audio_3aCYrjz.webm").unlink()
+    missing = [f for f in corpora.check("emns", root, audio=False) if f.kind == "missing"]
+    assert any(f.files == ("recorded_audio_3aCYrjz",) for f in missing)
+    (root / "metadata.csv").unlink()
+    with pytest.raises(CorpusError, match=r"The labels of EMNS are in metadata\.csv, which isn't in"):
+        corpora.load("emns", root)
+
+
+def test_eesc_reads_both_kinds_of_textgrids(tmp_path: Path) -> None:
+    rows = listed("eesc", tmp_path)
+    assert (rows["13867"]["emotion"], rows["13867"]["text"]) == ("neutral", 'Ta ütles "ei".')
+    assert (rows["121097"]["emotion"], rows["14111"]["emotion"]) == ("sad", "happy")
+    (tmp_path / "eesc" / "375.TextGrid").write_text('"IntervalTier" "emotion" "viha"')
+    with pytest.raises(CorpusError, match=r"The TextGrids in .* name viha; EESC"):
+        corpora.load("eesc", tmp_path / "eesc")
+
+
+def test_emofilm_and_thorsten_take_what_their_tables_add(tmp_path: Path) -> None:
+    film = plant(tmp_path / "film", ["f_gio017aen_16k.wav", "m_ans014bes_16k.wav", "m_tri026aen.wav"])
+    assert corpora.load("emofilm", film)["speaker"].isna().all()
+    (film / "f_m_corpus_it_es_en_legend.csv").write_text(
+        "file,speaker,film\nf_gio017aen,Anne  Hathaway,x\nm_ans014bes,???,Saw\n", encoding="utf-8"
+    )
+    table = corpora.load("emofilm", film)
+    assert [None if pd.isna(who) else who for who in table["speaker"]] == ["emofilm/anne hathaway", None, None]
+    assert list(table["language"]) == ["en", "es", "en"]
+    voice = plant_listed(tmp_path / "voice", "thorsten")
+    digest = "eeb7558b90c6c160afcdff23abddc315"
+    assert set(corpora.load("thorsten", voice)["gender"]) == {"male"}
+    (voice / "thorsten-emotional-metadata.csv").write_text(
+        f"{digest}|Mist, wieder nichts geschafft.\n", encoding="utf-8"
+    )
+    table = corpora.load("thorsten", voice)
+    said = table[table["file"].str.contains(digest)]
+    assert list(said["label"]) == ["angry", "disgusted"]
+    assert set(said["text"]) == {"Mist, wieder nichts geschafft."}
+
+
+def test_casia_by_folders_and_by_name(tmp_path: Path) -> None:
+    by_folder = corpora.load("casia", plant(tmp_path / "a", ["wangzhe/angry/201.wav", "ZhaoZuoxiang/sad/250.wav"]))
+    by_name = corpora.load("casia", plant(tmp_path / "b", ["201-angry-wangzhe.wav", "250-sad-zhaozuoxiang.wav"]))
+    for table in (by_folder, by_name):
+        assert set(zip(table["speaker"], table["emotion"], strict=True)) == {
+            ("casia/wangzhe", "angry"),
+            ("casia/ZhaoZuoxiang", "sad"),
+        }
+
+
+def test_baved_levels_are_no_emotions(tmp_path: Path) -> None:
+    table = corpora.load("baved", plant(tmp_path, ["2/55-m-16-2-0-778.wav", "2/50-F-5-2-2-599.wav"]))
+    assert list(table["emotion"]) == ["high_emotion", "low_emotion"]
+    assert list(table["age"]) == [5, 16]
+    assert list(table["gender"]) == ["female", "male"]
+
+
+def test_a_corpus_of_a_known_size_only_is_measured_by_it(tmp_path: Path) -> None:
+    root = plant_listed(tmp_path, "vivae")
+    (gap,) = [f for f in corpora.check("vivae", root, audio=False) if f.kind == "missing" and "utterances" in f.message]
+    assert (gap.severity, gap.message) == ("warning", "39 utterances, where the corpus is said to have 1,085.")
 
 
 # ---- wrong roots ----

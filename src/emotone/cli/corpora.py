@@ -18,7 +18,7 @@ from emotone.errors import CorpusError, DownloadError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from emotone.corpora import Corpus, Finding
+    from emotone.corpora import Corpus, Finding, Folds
 
 __all__ = ["app"]
 
@@ -128,6 +128,32 @@ def fetch(
     raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
 
 
+@app.command()
+def export(
+    root: Annotated[str, typer.Argument(metavar="NAME=ROOT", help="For example ravdess=data/ravdess.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to make.")],
+    form: Annotated[
+        str, typer.Option("--to", metavar="FORM", help="audformat, datasets (Hugging Face), csv or parquet.")
+    ],
+    copy_audio: Annotated[
+        bool, typer.Option("--copy-audio", help="Copy the recordings too; the table points to them otherwise.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a corpus's table in another tool's form, with its licence."""
+    from emotone import corpora
+
+    ((name, folder),) = parse_roots([root]).items()
+    with _counting(f"Copying {name}") as progress:
+        made = corpora.export(name, folder, output, form=form, copy_audio=copy_audio, progress=progress)
+    corpus = corpora.get(name)
+    if as_json:
+        emit_json({"corpus": name, "form": form, "folder": str(made), "licence": corpus.licence, "audio": copy_audio})
+        return
+    say(f"{made} holds {corpus.title} for {form}{' with' if copy_audio else ', without'} its recordings.")
+    say(f"Licence: {_licence(corpus)}. Whoever gets it needs {made / 'README.md'} too.")
+
+
 # ---- progress ----
 
 
@@ -181,21 +207,31 @@ def _downloading() -> Iterator[Callable[[str, int, int | None], None]]:
 def _overview(records: list[Corpus]) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("corpus", "lang", "utts", "speakers", "emotions", "licence", "download"):
-        right = heading in {"utts", "speakers", "emotions"}
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "corpus")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("corpus", "lang", "utts", "voices", "labels", "licence", "download"):
+        right = heading in {"utts", "voices", "labels"}
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for corpus in records:
         table.add_row(
             f"[bold]{corpus.name}[/bold]",
-            " ".join(corpus.languages) or "any",
+            _languages(corpus),
             _number(corpus.n_utterances),
             _number(corpus.n_speakers),
             _number(len(corpus.emotions) or None),
-            corpus.licence,
+            _beginning(corpus.licence),
             _download(corpus),
         )
     return table
+
+
+def _beginning(licence: str, room: int = 18) -> str:
+    """As much of a licence as leaves a corpus one line; the whole is in ``show``."""
+    return licence if len(licence) <= room else f"{licence[: room - 1].rstrip()}…"
+
+
+def _languages(corpus: Corpus) -> str:
+    first, rest = corpus.languages[:2], len(corpus.languages) - 2
+    return " ".join([*first, f"+{rest}"] if rest > 0 else first) or "any"
 
 
 def _number(n: int | None) -> str:
@@ -204,7 +240,7 @@ def _number(n: int | None) -> str:
 
 def _download(corpus: Corpus) -> str:
     if not corpus.archives:
-        return "by hand" if corpus.counts else "–"
+        return "by hand" if corpus.homepage else "–"
     sizes = [archive.size for archive in corpus.archives]
     known = [size for size in sizes if size is not None]
     return f"open, {sum(known) / 1e6:.0f} MB" if len(known) == len(sizes) else "open"
@@ -226,17 +262,16 @@ def _chapters(corpus: Corpus) -> Iterator[tuple[str, list[str]]]:
     """Headings with their lines, those that have any."""
     from rich.markup import escape
 
-    in_order = sorted(corpus.counts, key=lambda code: corpus.emotions.index(corpus.labels[code]))
+    in_order = sorted(corpus.labels, key=lambda code: corpus.emotions.index(corpus.labels[code]))
     chapters = {
         "size": [_size(corpus)],
-        "emotions": [", ".join(f"{corpus.labels[code]} {corpus.counts[code]:,} ({code})" for code in in_order)],
+        "emotions": [", ".join(_emotion(corpus, code) for code in in_order)],
         "licence": [_licence(corpus)],
         "get it": [f"emotone corpora fetch {corpus.name}  ({_download(corpus)})"] * bool(corpus.archives)
         + [corpus.obtain],
         "files": [corpus.example],
         "folds": [
-            f"{name}: {folds.source}; test speakers {_fold_speakers(folds.test_speakers)}"
-            for name, folds in corpus.official.items()
+            f"{name}: {folds.source}; {folds.state}; {_tested(folds)}" for name, folds in corpus.official.items()
         ],
         "know": [f"- {note}" for note in corpus.notes],
         "faults": [f"- {name}: {fault}" for name, fault in corpus.known_faults.items()],
@@ -246,6 +281,12 @@ def _chapters(corpus: Corpus) -> Iterator[tuple[str, list[str]]]:
         said = [escape(line) for line in lines if line]
         if said:
             yield heading, said
+
+
+def _emotion(corpus: Corpus, code: str) -> str:
+    """``angry 127 (W)``"""
+    n = f" {corpus.counts[code]:,}" if code in corpus.counts else ""
+    return f"{corpus.labels[code]}{n} ({code})"
 
 
 def _size(corpus: Corpus) -> str:
@@ -261,11 +302,16 @@ def _size(corpus: Corpus) -> str:
 
 def _licence(corpus: Corpus) -> str:
     use = {True: "commercial use allowed", False: "no commercial use", None: "commercial use: ask the owners"}
-    return corpus.licence if not corpus.counts else f"{corpus.licence} ({use[corpus.commercial]})"
+    return f"{corpus.licence} ({use[corpus.commercial]})" if corpus.homepage else corpus.licence
 
 
-def _fold_speakers(folds: tuple[tuple[str, ...], ...]) -> str:
-    return " | ".join(" ".join(speaker.rpartition("/")[2] for speaker in fold) for fold in folds)
+def _tested(folds: Folds) -> str:
+    if folds.column:
+        return f"the table's column {folds.column!r}"
+    what, listed = ("sessions", folds.test_sessions) if folds.test_sessions else ("speakers", folds.test_speakers)
+    if not listed:
+        return f"its rows aren't held here, use the protocol {folds.instead}"
+    return f"test {what} " + " | ".join(" ".join(name.rpartition("/")[2] for name in fold) for fold in listed)
 
 
 def _print_findings(name: str, root: Path, findings: list[Finding], *, listened: bool) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotone.corpora.findings import Finding, check_corpus
+from emotone.corpora.published import published_folds
 from emotone.corpora.reading import COLUMNS, OPTIONAL_COLUMNS, in_column_order, pandas
 from emotone.corpora.record import Archive, Corpus, Folds
 from emotone.corpora.registry import get, names
@@ -37,10 +38,12 @@ __all__ = [
     "Folds",
     "audio_root",
     "check",
+    "export",
     "fetch",
     "get",
     "load",
     "names",
+    "published_folds",
     "read",
 ]
 
@@ -80,6 +83,28 @@ def check(
     only. ``progress`` is called with (recordings done, recordings in all). Raises as `load` does.
     """
     return check_corpus(get(name), Path(root), audio=audio, progress=progress)
+
+
+def export(
+    name: str,
+    root: Path | str,
+    to: Path | str,
+    *,
+    form: str,
+    copy_audio: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write the table of corpus ``name`` in ``root`` into the new folder ``to``, which is returned, as an
+    ``audformat`` database, a Hugging Face data set (``datasets``), ``csv`` or ``parquet``, with its licence.
+
+    The recordings stay where they are, and the table points to them, unless ``copy_audio``. Raises as `load` does,
+    and what `emotone.corpora.exchange.export_table` raises.
+    """
+    from emotone.corpora.exchange import export_table
+
+    table = load(name, root)
+    folder = audio_root(name, root)
+    return export_table(table, get(name), folder, Path(to), form=form, copy_audio=copy_audio, progress=progress)
 
 
 def fetch(name: str, to: Path | str, *, progress: Callable[[str, int, int | None], None] | None = None) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotone.corpora.reading import find_side_file, pandas
-from emotone.corpora.record import Archive, Corpus
+from emotone.corpora.record import Archive, Corpus, Folds
 from emotone.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -79,15 +79,17 @@ def _with_people(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _with_votes(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """``p_<emotion>``: the fraction of the raters who heard it; ``agreement``: the largest of these."""
+    """``p_<emotion>``: the fraction of the raters who heard it; ``agreement``: the largest of these; ``n_raters``."""
     letters = {label[0]: emotion for label, emotion in LABELS.items()}
     votes = _read(path, [*letters, "fileName"])
     votes = votes[votes.index.isin(VOICE_ONLY)].set_index("fileName")[list(letters)]
-    fractions = votes.div(votes.sum(axis="columns"), axis="index")
+    n_raters = votes.sum(axis="columns")
+    fractions = votes.div(n_raters, axis="index")
     stem = table["file"].str.extract(r"([^/]+)\.[^./]+$")[0].str.upper().replace(MISSPELT)
     heard = fractions.reindex(stem).set_axis(table.index)
     columns = {f"p_{emotion}": heard[letter] for letter, emotion in letters.items()}
-    return table.assign(**columns, agreement=heard.max(axis="columns"))
+    raters = n_raters.reindex(stem).set_axis(table.index)
+    return table.assign(**columns, agreement=heard.max(axis="columns"), n_raters=raters)
 
 
 def _read(path: Path, columns: list[str], *, index: str | int = 0) -> pd.DataFrame:
@@ -148,13 +150,21 @@ CORPUS = Corpus(
         "intensity": {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"},
     },
     misspelt=MISSPELT,
-    side_files={DEMOGRAPHICS: "gender and age", VOTES: "the raters' votes (p_<emotion>, agreement)"},
+    side_files={DEMOGRAPHICS: "gender and age", VOTES: "the raters' votes (p_<emotion>, agreement, n_raters)"},
     extend=extend,
     counts={label: 1087 if label == "NEU" else 1271 for label in LABELS},
     n_speakers=91,
     plan=plan,
     sample_rate=16_000,
     seconds=(1.267, 5.005),
+    official={
+        "official": Folds(
+            source="EmoBox (Ma et al. 2024, arXiv:2406.07162), one fold of rows",
+            n_folds=1,
+            disjoint=False,
+            shared_speakers=(91, 91),
+        )
+    },
     known_faults={
         "1006_TIE_HAP_XX": _SAME.format("1006_TIE_NEU_XX"),
         "1006_TIE_NEU_XX": _SAME.format("1006_TIE_HAP_XX"),

@@ -3,7 +3,7 @@ takes."""
 
 from __future__ import annotations
 
-from emotone.corpora.record import Archive, Corpus
+from emotone.corpora.record import Archive, Corpus, Folds
 
 CORPUS = Corpus(
     name="emodb",
@@ -58,6 +58,15 @@ CORPUS = Corpus(
     n_speakers=10,
     sample_rate=16_000,
     seconds=(1.225, 8.979),
+    official={
+        "official": Folds(
+            source="EmoBox (Ma et al. 2024, arXiv:2406.07162), five folds of rows",
+            n_folds=5,
+            disjoint=False,
+            shared_speakers=(10, 10),
+            instead="loso",
+        )
+    },
     notes=(
         "Of some 800 takes only those were published that listeners recognised in 80 % and found natural "
         "in 60 % of cases: scores flatter.",

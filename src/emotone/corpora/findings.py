@@ -83,7 +83,7 @@ def _missing(corpus: Corpus, scan: Scan, root: Path) -> Iterator[Finding]:
     planned = list(corpus.plan(root)) if corpus.plan is not None else []
     if planned:
         yield from _against_plan(corpus, scan, planned)
-    elif corpus.counts:
+    elif corpus.counts or corpus.total:
         yield from _against_counts(corpus, scan)
 
 
@@ -121,7 +121,8 @@ def _against_plan(corpus: Corpus, scan: Scan, planned: list[str]) -> Iterator[Fi
 
 def _speaker_of(corpus: Corpus, name: str) -> str:
     match = match_name(corpus, name)
-    return str(parse_name(corpus, match)["speaker"]) if match else name
+    # Names that tell nothing are all one speaker's, so that gaps are told by name and not as absent people.
+    return str(parse_name(corpus, match)["speaker"]) if match else ""
 
 
 def _against_counts(corpus: Corpus, scan: Scan) -> Iterator[Finding]:
@@ -136,6 +137,9 @@ def _against_counts(corpus: Corpus, scan: Scan) -> Iterator[Finding]:
                 text = f"{found[label]:,} utterances labelled {emotion}, where the corpus has {expected:,}."
                 files = tuple(row["file"] for row in scan.rows if row["label"] == label)
                 yield Finding("unknown", "warning", text, files)
+    if corpus.total and len(scan.rows) != corpus.total:  # a number from the literature, and releases differ
+        text = f"{len(scan.rows):,} utterances, where the corpus is said to have {corpus.total:,}."
+        yield Finding("missing" if len(scan.rows) < corpus.total else "unknown", "warning", text)
     speakers = {row["speaker"] for row in scan.rows}
     if corpus.n_speakers and len(speakers) != corpus.n_speakers:
         text = f"{len(speakers)} speakers, where the corpus has {corpus.n_speakers}."
@@ -181,7 +185,8 @@ def _strangers(corpus: Corpus, scan: Scan) -> Iterator[Finding]:
         text = f"{_are(scan.strangers, 'recording')} left out as {other}'s: {several(scan.strangers)}."
         yield Finding("unknown", "note", text, scan.strangers)
     else:
-        why = f"names should look like {corpus.example}" if corpus.pattern else "it is in no emotion's folder"
+        untold = "the labels don't list it" if corpus.counts or corpus.total else "it is in no emotion's folder"
+        why = f"names should look like {corpus.example}" if corpus.pattern else untold
         text = f"{_are(scan.strangers, 'recording')} left out ({why}): {several(scan.strangers)}."
         yield Finding("unknown", "warning", text, scan.strangers)
 

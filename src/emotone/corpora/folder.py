@@ -18,12 +18,6 @@ from emotone.corpora.reading import Row, Scan, audio_files, existing_folder, lik
 from emotone.corpora.record import Corpus
 from emotone.errors import CorpusError
 
-_SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("dev", "val", "valid", "validation"), "dev"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
-}
-
 
 @dataclass(frozen=True)
 class _Levels:
@@ -68,7 +62,7 @@ def _wrapping(files: list[str]) -> int:
 def _levels(root: Path, folders: dict[str, tuple[str, ...]]) -> _Levels:
     depth = max(map(len, folders.values()))
     names = [Counter(parts[level] for parts in folders.values() if len(parts) > level) for level in range(depth)]
-    splits = [level for level in range(depth) if all(name.lower() in _SPLITS for name in names[level])]
+    splits = [level for level in range(depth) if all(map(words.split_named, names[level]))]
     others = [level for level in range(depth) if level not in splits]
     n_known = {level: sum(n for name, n in names[level].items() if words.is_known(name)) for level in others}
     if not any(n_known.values()):
@@ -103,7 +97,7 @@ def _row(corpus: Corpus, file: str, parts: tuple[str, ...], levels: _Levels) -> 
     if levels.speaker is not None and len(parts) > levels.speaker:
         row["speaker"] = f"{corpus.name}/{parts[levels.speaker]}"
     if levels.split is not None:
-        row["split"] = _SPLITS[parts[levels.split].lower()] if len(parts) > levels.split else None
+        row["split"] = words.split_named(parts[levels.split]) if len(parts) > levels.split else None
     return row
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -46,6 +46,7 @@ __all__ = [
     "match_name",
     "pandas",
     "parse_name",
+    "place_name",
     "scan_names",
     "several",
 ]
@@ -60,6 +61,9 @@ OPTIONAL_COLUMNS = (
 """The columns a table has when its corpus does; after them come the raters' votes, ``p_<emotion>``."""
 
 _LOSSLESS = (".wav", ".wave", ".flac", ".aiff", ".aif")
+
+_LOOKED_AT = 500
+"""Names compared with those of every corpus, when it is unknown which one they are of."""
 
 Row = dict[str, Any]
 """One utterance: column to value."""
@@ -163,11 +167,19 @@ def utterance_name(match: re.Match[str]) -> str:
 
 def parse_name(corpus: Corpus, match: re.Match[str]) -> Row:
     """Column to value, as the groups of ``match`` say. ``emotion`` is missing for a code without an entry in
-    ``labels``, and ``speaker`` isn't global yet."""
-    row = {column: decode(corpus, column, code) for column, code in match.groupdict().items() if column != "_name"}
-    speaker = row["speaker"] = _spelling(row["speaker"], corpus.people)
-    label = row["label"] = _spelling(row["label"], corpus.labels)
-    return {**row, "emotion": corpus.labels.get(label), **corpus.people.get(speaker, {})}
+    ``labels``, ``speaker`` isn't global yet, and both are missing where names don't tell them."""
+    said = {column: decode(corpus, column, code) for column, code in match.groupdict().items() if column != "_name"}
+    return _completed(corpus, {"speaker": None, "label": None, **said})
+
+
+def _completed(corpus: Corpus, row: Row) -> Row:
+    """``row`` with the emotion of its label and what is known of its speaker."""
+    speaker, label = row["speaker"], row["label"]
+    speaker = None if speaker is None else _spelling(speaker, corpus.people)
+    label = None if label is None else _spelling(label, corpus.labels)
+    person = {} if speaker is None else corpus.people.get(speaker, {})
+    emotion = None if label is None else corpus.labels.get(label)
+    return {**row, "speaker": speaker, "label": label, "emotion": emotion, **person}
 
 
 def decode(corpus: Corpus, column: str, code: str | None) -> Any:
@@ -183,9 +195,13 @@ def _spelling(code: str, known: Mapping[str, object]) -> str:
     return next((key for key in known if key.lower() == code.lower()), code)
 
 
-def scan_names(corpus: Corpus, root: Path) -> Scan:
-    """Find the utterances under ``root`` by their file names. Raises `CorpusError`: no such folder, none
-    found, or a code that the label map lacks."""
+def scan_names(corpus: Corpus, root: Path, describe: Callable[[re.Match[str]], Row | None] | None = None) -> Scan:
+    """Find the utterances under ``root`` by their file names.
+
+    ``describe`` gives the columns that a side table has for a matched name, or None: the table doesn't list it,
+    and it is left out. Raises `CorpusError`: no such folder, none found, none listed, or a code that the label
+    map lacks.
+    """
     existing_folder(root, corpus.name)
     found: dict[str, list[str]] = {}
     matches: dict[str, re.Match[str]] = {}
@@ -202,13 +218,38 @@ def scan_names(corpus: Corpus, root: Path) -> Scan:
         raise _nothing_found(corpus, root, files)
     kept = {min(copies, key=_preference): copies for copies in found.values()}
     parsed = {file: parse_name(corpus, matches[file]) for file in sorted(kept)}
+    remarks: tuple[str, ...] = ()
+    if describe is not None:
+        parsed, remarks = _described(
+            corpus, root, {file: (row, describe(matches[file])) for file, row in parsed.items()}
+        )
     _refuse_unknown_codes(corpus, parsed)
     return Scan(
         rows=[_finished(corpus, file, row) for file, row in parsed.items()],
         names=[utterance_name(matches[file]) for file in parsed],
         doubles={file: tuple(c for c in kept[file] if c != file) for file in parsed if len(kept[file]) > 1},
         strangers=tuple(strangers),
+        remarks=remarks,
     )
+
+
+def _described(
+    corpus: Corpus, root: Path, found: Mapping[str, tuple[Row, Row | None]]
+) -> tuple[dict[str, Row], tuple[str, ...]]:
+    """Rows of the files that the side table lists, and a remark about the others."""
+    unlisted = [file for file, (_, listed) in found.items() if listed is None]
+    rows = {
+        file: _completed(corpus, {**named, **listed}) for file, (named, listed) in found.items() if listed is not None
+    }
+    if not rows:
+        raise CorpusError(
+            f"None of the {len(found):,} recordings of {corpus.title} in {root} is in its table of labels, such as "
+            f"{unlisted[0]}; are both of one release?"
+        )
+    if not unlisted:
+        return rows, ()
+    n = f"{len(unlisted):,} recording{'s' if len(unlisted) > 1 else ''}"
+    return rows, (f"{n} without a label in {corpus.title}'s table left out: {several(unlisted)}.",)
 
 
 def _preference(file: str) -> tuple[int, int, str]:
@@ -221,13 +262,14 @@ def _finished(corpus: Corpus, file: str, row: Row) -> Row:
     owner = corpus.people_of or corpus.name
     language = {"language": corpus.languages[0]} if len(corpus.languages) == 1 else {}
     place = {"corpus": corpus.name, "file": file, "start": 0.0, "end": math.nan}
-    return {**place, **language, **row, "speaker": f"{owner}/{row['speaker']}"}
+    speaker = None if row["speaker"] is None else f"{owner}/{row['speaker']}"
+    return {**place, **language, **row, "speaker": speaker}
 
 
 def _refuse_unknown_codes(corpus: Corpus, parsed: dict[str, Row]) -> None:
     unmapped: dict[str, list[str]] = {}
     for file, row in parsed.items():
-        if row["label"] not in corpus.labels:
+        if row["label"] is not None and row["label"] not in corpus.labels:
             unmapped.setdefault(row["label"], []).append(file)
     if unmapped:
         codes = "; ".join(f"{code!r} ({len(files)}, such as {files[0]})" for code, files in unmapped.items())
@@ -253,21 +295,37 @@ def _nothing_found(corpus: Corpus, root: Path, files: list[str]) -> CorpusError:
 
 
 def likely_corpus(files: Iterable[str]) -> str | None:
-    """The corpus whose naming fits at least half of the ``files``, if any."""
+    """The corpus whose naming fits at least half of the ``files``, if any; of very many, a sample is looked at."""
     from emotone.corpora import registry
 
     paths = list(files)
+    paths = paths[:: len(paths) // _LOOKED_AT + 1]
     fits = {}
     for name in registry.names():
         corpus = registry.get(name)
         if corpus.pattern:
-            known = {code.lower() for code in corpus.labels}
             matches = (match_name(corpus, file) for file in paths)
-            fits[name] = sum(
-                match is not None and str(parse_name(corpus, match)["label"]).lower() in known for match in matches
-            )
+            fits[name] = sum(match is not None and _is_labelled(corpus, match) for match in matches)
     best = max(fits, key=lambda name: fits[name], default=None)
     return best if best and fits[best] * 2 >= len(paths) > 0 else None
+
+
+def _is_labelled(corpus: Corpus, match: re.Match[str]) -> bool:
+    """Whether a name has a label of the corpus, and one of its speakers where they are listed; names that never
+    tell the label are taken at their word."""
+    named = parse_name(corpus, match)
+    known = {code.lower() for code in corpus.labels}
+    if "label" in match.re.groupindex and str(named["label"]).lower() not in known:
+        return False
+    return not corpus.people or named["speaker"] is None or named["speaker"] in corpus.people
+
+
+def place_name(row: Row) -> str:
+    """The name of a place in a recording: ``a.wav``, or for a part of it ``a.wav[1.5:3]``."""
+    if row["start"] == 0 and math.isnan(row["end"]):
+        return str(row["file"])
+    end = "" if math.isnan(row["end"]) else f"{row['end']:g}"
+    return f"{row['file']}[{row['start']:g}:{end}]"
 
 
 def several(names: Iterable[str], shown: int = 3) -> str:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Corpus", "Folds"]
 
 
+_OPEN_LICENCE = re.compile(r"CC0|CC[ -]BY|ODbL|ODC-By|PDDL|public domain|MIT\b|Apache|BSD|free \(CC0", re.IGNORECASE)
+_NO_CHANGES = re.compile(r"\bND\b|NoDeriv", re.IGNORECASE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Archive:
     """One file of an open download. A zip or tar archive is unpacked, anything else is put in place as it
@@ -48,12 +52,50 @@ class Archive:
 
 @dataclass(frozen=True, kw_only=True)
 class Folds:
-    """Published folds: who is tested in each. ``disjoint`` says that no speaker is in two folds."""
+    """Published folds: who is tested in each, said in one of three ways, or only that there are such folds.
 
-    test_speakers: tuple[tuple[str, ...], ...]
-    """Global speaker ids (``ravdess/07``) of each fold; whoever isn't tested trains."""
+    ``test_speakers`` lists speakers, ``test_sessions`` the beginnings of speakers' ids, ``column`` a column of
+    the table that calls rows train, dev and test. Folds of neither kind are rows that the project doesn't hold:
+    what is known is that they exist, and whether they leak.
+    """
+
     source: str
-    disjoint: bool = True
+    """Who published them, and where."""
+    test_speakers: tuple[tuple[str, ...], ...] = ()
+    """Global speaker ids (``ravdess/07``) of each fold; whoever isn't tested trains."""
+    test_sessions: tuple[tuple[str, ...], ...] = ()
+    """How the ids of each fold's test speakers begin: ``(("iemocap/Ses01",), ("iemocap/Ses02",), ...)``."""
+    column: str = ""
+    """``split``: its values train, dev (or validation) train, and each value that starts with test is a fold."""
+    n_folds: int | None = None
+    """How many folds there are, where the rows aren't known."""
+    disjoint: bool | None = True
+    """Whether no speaker is trained and tested on; False: they leak; None: nobody has looked, or nobody can."""
+    shared_speakers: tuple[int, int] | None = None
+    """Of leaking folds: how many test speakers also train, and of how many: ``(91, 91)``."""
+    instead: str = "speakers"
+    """The protocol to use in place of folds that leak or aren't known by rows."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the folds can be made, rather than only be spoken of."""
+        return bool(self.test_speakers or self.test_sessions or self.column)
+
+    @property
+    def size(self) -> int | None:
+        """The number of folds; None where only the data tells."""
+        return len(self.test_speakers or self.test_sessions) or self.n_folds
+
+    @property
+    def state(self) -> str:
+        """In words: ``disjoint``, ``leaking: 91 of 91 test speakers also train``, or that nobody has checked."""
+        if self.disjoint is None:
+            return "not checked for shared speakers"
+        if self.disjoint:
+            return "disjoint"
+        if self.shared_speakers is None:
+            return "leaking: test speakers also train"
+        return f"leaking: {self.shared_speakers[0]} of {self.shared_speakers[1]} test speakers also train"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +110,9 @@ class Corpus:
     licence: str
     commercial: bool | None
     """Whether the licence allows commercial use; None: unclear, ask the owners."""
+    may_be_shared: bool | None = None
+    """Whether single recordings may be passed on with attribution, as in a report with players; None: see
+    `shareable`."""
     citation: str
     homepage: str
     archives: tuple[Archive, ...] = ()
@@ -100,9 +145,13 @@ class Corpus:
     """Adds the columns of the side files that are there."""
     scan: Callable[[Corpus, Path], Scan] = scan_names
     """Finds the utterances under a root; the default goes by `pattern`."""
+    segmented: bool = False
+    """Whether one recording holds several utterances, told apart by ``start`` and ``end``."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     """Utterances of each code in the whole corpus."""
+    total: int | None = None
+    """Utterances in the whole corpus, where it isn't known how many each code has."""
     n_speakers: int | None = None
     plan: Callable[[Path], Iterable[str]] | None = None
     """The names of all utterances, where the corpus's design or a side file tells; gives none if it can't
@@ -133,7 +182,15 @@ class Corpus:
     @property
     def n_utterances(self) -> int | None:
         """How many utterances the whole corpus has; None where only the data can tell."""
-        return sum(self.counts.values()) or None
+        return sum(self.counts.values()) or self.total
+
+    @property
+    def shareable(self) -> bool:
+        """Whether a report may hold single recordings: as ``may_be_shared`` says, otherwise only under a licence
+        known to let anyone pass them on, converted, with attribution. ``-ND`` doesn't count as one."""
+        if self.may_be_shared is not None:
+            return self.may_be_shared
+        return bool(_OPEN_LICENCE.match(self.licence)) and not _NO_CHANGES.search(self.licence)
 
     @cached_property
     def matcher(self) -> re.Pattern[str]:

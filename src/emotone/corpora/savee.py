@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from emotone.corpora.record import Corpus
+from emotone.corpora.record import Corpus, Folds
 
 LABELS = {
     "a": "angry",
@@ -47,5 +47,11 @@ CORPUS = Corpus(
     n_speakers=4,
     plan=plan,
     sample_rate=44_100,
+    official={
+        "official": Folds(
+            source="EmoBox (Ma et al. 2024, arXiv:2406.07162), four folds of one speaker",
+            test_speakers=(("savee/JE",), ("savee/KL",), ("savee/DC",), ("savee/JK",)),
+        )
+    },
     notes=("Four speakers, all men: report leave-one-speaker-out with its interval.",),
 )

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from emotone.corpora import words
-from emotone.corpora.reading import COLUMNS, OPTIONAL_COLUMNS, Row, Scan, several
+from emotone.corpora.reading import COLUMNS, OPTIONAL_COLUMNS, Row, Scan, place_name, several
 from emotone.corpora.record import Corpus
 from emotone.errors import CorpusError, require
 
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 _NUMBERS = ("start", "end", "age", "arousal", "valence", "dominance", "agreement")
-_GENDERS = {"f": "female", "w": "female", "woman": "female", "m": "male", "man": "male"}
 # A column "corpus" is left out: the rows are this corpus's, whatever collection they came from.
 _KNOWN = {*COLUMNS, *OPTIONAL_COLUMNS} - {"corpus"}
 
@@ -51,7 +50,7 @@ def scan(corpus: Corpus, root: Path) -> Scan:
     _refuse_repeats(rows, root)
     _refuse_elsewhere(rows, root)
     unused = [column for column in columns if column not in used]
-    return Scan(rows, [_name(row) for row in rows], remarks=_remarks(unused))
+    return Scan(rows, [place_name(row) for row in rows], remarks=_remarks(unused))
 
 
 # ---- reading the file ----
@@ -158,7 +157,7 @@ def _row(corpus: Corpus, path: Path, number: int, entry: Row) -> Row:
     if row["speaker"] is not None and "/" not in row["speaker"]:
         row["speaker"] = f"{corpus.name}/{row['speaker']}"
     if row.get("gender"):
-        row["gender"] = _GENDERS.get(row["gender"].lower(), row["gender"].lower())
+        row["gender"] = words.gender_named(row["gender"])
     return row
 
 
@@ -199,14 +198,6 @@ def _place(row: Row) -> tuple[str, float, str]:
     return (row["file"], row["start"], str(row["end"]))
 
 
-def _name(row: Row) -> str:
-    """``a.wav``, or for a part of it ``a.wav[1.5:3]``."""
-    if row["start"] == 0 and math.isnan(row["end"]):
-        return str(row["file"])
-    end = "" if math.isnan(row["end"]) else f"{row['end']:g}"
-    return f"{row['file']}[{row['start']:g}:{end}]"
-
-
 # ---- what can't be meant ----
 
 
@@ -220,7 +211,7 @@ def _refuse_numbers_for_emotions(rows: list[Row], path: Path) -> None:
 
 
 def _refuse_repeats(rows: list[Row], path: Path) -> None:
-    repeated = [name for name, n in Counter(map(_name, rows)).items() if n > 1]
+    repeated = [name for name, n in Counter(map(place_name, rows)).items() if n > 1]
     if repeated:
         raise CorpusError(
             f"{path} lists these more than once: {several(repeated)}. A row is known by file, start and end, "

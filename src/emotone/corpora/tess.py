@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from emotone.corpora.record import Corpus
+from emotone.corpora.record import Corpus, Folds
 
 # The word list is Northwestern University Auditory Test No. 6 (Tillman & Carhart 1966).
 _WORD_LIST = """
@@ -61,6 +61,15 @@ CORPUS = Corpus(
     n_speakers=2,
     plan=plan,
     sample_rate=24_414,
+    official={
+        "official": Folds(
+            source="EmoBox (Ma et al. 2024, arXiv:2406.07162), one fold of rows",
+            n_folds=1,
+            disjoint=False,
+            shared_speakers=(2, 2),
+            instead="loso",
+        )
+    },
     notes=(
         "Two speakers: scores on unseen speakers are anecdotes, and scores on seen ones (99 to 100 %) say nothing.",
         "Only here is surprise always pleasant.",

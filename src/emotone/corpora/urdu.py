@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emotone.corpora.record import Archive, Corpus
+from emotone.corpora.record import Archive, Corpus, Folds
 
 CORPUS = Corpus(
     name="urdu",
@@ -29,6 +29,14 @@ CORPUS = Corpus(
     counts={"A": 100, "H": 100, "N": 100, "S": 100},
     n_speakers=29,
     sample_rate=44_100,
+    official={
+        "official": Folds(
+            source="EmoBox (Ma et al. 2024, arXiv:2406.07162), one fold of rows",
+            n_folds=1,
+            disjoint=False,
+            shared_speakers=(18, 19),
+        )
+    },
     notes=(
         "Speaker and emotion are confounded: nearly every speaker has a single emotion, and a table from "
         "speaker to emotion scores 96 % where speakers are shared. Scores on this corpus hardly measure "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["emotion_named", "is_known"]
+__all__ = ["emotion_named", "gender_named", "is_known", "split_named"]
 
 # Only words that mean the emotion itself: "excited" isn't happy and "bored" isn't sad; they keep their own
 # names.
@@ -25,6 +25,12 @@ _SYNONYMS = {
     "sleepy": "sleepiness",
     "anxious": "anxiety",
 }
+_GENDERS = {"f": "female", "w": "female", "woman": "female", "m": "male", "man": "male"}
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
 _NAMES = {word: emotion for emotion, words in _SYNONYMS.items() for word in (emotion, *words.split())}
 
 
@@ -39,6 +45,19 @@ def emotion_named(word: str) -> str:
     stays what it is, in lower case."""
     plain = _plain(word)
     return _NAMES.get(plain, plain)
+
+
+def gender_named(word: str) -> str:
+    """``female`` or ``male`` for what people write for them; anything else in lower case."""
+    plain = word.strip().lower()
+    return _GENDERS.get(plain, plain)
+
+
+def split_named(word: str) -> str | None:
+    """``train``, ``dev`` or ``test`` for what people call a part of a corpus (``validation``, ``test-1`` stays
+    ``test-1``); None for a word that isn't one."""
+    plain = word.strip().lower()
+    return plain if re.fullmatch(r"test[-_]?\d+", plain) else _SPLITS.get(plain)
 
 
 def is_known(word: str) -> bool:
