@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from emotone import metrics
 from emotone.errors import ConfigError, ExperimentError
 from emotone.labels import EMOTIONS
-from emotone.metrics._intervals import student_t
+from emotone.metrics._intervals import effective_dof, student_p, student_t
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "metrics.json").read_text(encoding="utf-8"))
 FOUR = ("neutral", "happy", "sad", "angry")
@@ -72,14 +72,58 @@ def test_scikit_learn_agrees(seed, n, n_true):
     np.testing.assert_array_equal(metrics.confusion(truth, answers, FOUR), matrix)
 
 
-def test_brier_is_scikit_learns_unhalved(rng):
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60), n_true=st.integers(1, 4), n_answers=st.integers(1, 4))
+def test_audmetric_and_scikit_learn_agree_class_by_class(seed, n, n_true, n_answers):
+    audmetric = pytest.importorskip("audmetric")
+    sk = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(FOUR[:n_true], n).astype(object)
+    answers = rng.choice(FOUR[:n_answers], n).astype(object)
+    present = [label for label in FOUR if label in truth]
+    precision, recall, f1, support = sk.precision_recall_fscore_support(truth, answers, labels=FOUR, zero_division=0)
+    for i, scores in enumerate(metrics.per_class(truth, answers, FOUR).values()):
+        assert scores.support == support[i]
+        assert (scores.recall or 0) == pytest.approx(recall[i], abs=1e-9)
+        assert (scores.precision or 0) == pytest.approx(precision[i], abs=1e-9)
+        assert (scores.f1 or 0) == pytest.approx(f1[i], abs=1e-9)
+    recalls = audmetric.recall_per_class(truth, answers, labels=list(FOUR))
+    uar, war, macro_f1 = (getattr(metrics, name)(truth, answers, FOUR) for name in ("uar", "war", "macro_f1"))
+    assert uar == pytest.approx(np.mean([recalls[label] for label in present]), abs=1e-9)
+    assert war == pytest.approx(audmetric.accuracy(truth, answers), abs=1e-9)
+    f1_of = audmetric.fscore_per_class(truth, answers, labels=list(FOUR))
+    assert macro_f1 == pytest.approx(np.mean([f1_of[label] for label in present]), abs=1e-9)
+    shares = metrics.confusion(truth, answers, FOUR, normalise=True)
+    expected = sk.confusion_matrix(truth, answers, labels=FOUR, normalize="true")
+    np.testing.assert_allclose(np.nan_to_num(shares), expected, atol=1e-9)
+
+
+def slow_ece(truth, proba, n_bins):
+    """Guo et al. 2017, row by row, with the edges a hair to the right (see `EDGE_TOLERANCE`)."""
+    gaps = np.zeros(n_bins)
+    for true, row in zip(truth, proba, strict=True):
+        confidence, answer = min(max(row), 1.0), FOUR[int(np.argmax(row))]
+        bin_ = next(b for b in range(n_bins) if b == n_bins - 1 or confidence <= (b + 1) / n_bins + 1e-6)
+        gaps[bin_] += (answer == true) - confidence
+    return np.abs(gaps).sum() / len(truth)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 40), k=st.integers(1, 4), digits=st.sampled_from([1, 2, 9]))
+def test_brier_and_ece_are_what_their_definitions_say(seed, n, k, digits):
+    """Rounded probabilities tie, lie on edges and may be 0 or 1."""
     pytest.importorskip("sklearn", minversion="1.7")
     from sklearn.metrics import brier_score_loss
 
-    truth, proba, _ = experiment(rng, 3)
-    alphabetical = np.argsort(EMOTIONS)
-    expected = brier_score_loss(truth, proba[:, alphabetical], labels=sorted(EMOTIONS), scale_by_half=False)
-    assert metrics.brier(truth, proba, EMOTIONS) == pytest.approx(expected, abs=1e-9)
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(FOUR[:k], n).astype(object)
+    proba = rng.dirichlet(np.full(4, 0.3), size=n).round(digits)
+    proba[:, 3] = np.maximum(1 - proba[:, :3].sum(axis=1), 0)
+    proba /= proba.sum(axis=1, keepdims=True)
+    expected = brier_score_loss(truth, proba[:, np.argsort(FOUR)], labels=sorted(FOUR), scale_by_half=False)
+    assert metrics.brier(truth, proba, FOUR) == pytest.approx(expected, abs=1e-9)
+    for n_bins in (1, 10, 15):
+        assert metrics.ece(truth, proba, FOUR, n_bins=n_bins) == pytest.approx(slow_ece(truth, proba, n_bins), abs=1e-9)
 
 
 def test_the_two_meanings_of_uar():
@@ -188,29 +232,30 @@ def test_by_group_scores_each_speaker_alone(rng):
             assert value == pytest.approx(getattr(metrics, name)(truth[own], proba[own], EMOTIONS), abs=1e-12)
 
 
-def slow_interval(metric, truth, proba, who, labels, *, n, seed):
-    """The definition, row by row: draw speakers, score their rows, t times the spread on the logit scale."""
+def slow_interval(metric, truth, proba, who, labels):
+    """The definition, row by row: score the rows of all speakers but one, t times the spread on the logit scale."""
     from scipy import stats
 
-    speakers = list(dict.fromkeys(who))
-    s, half, scores = len(speakers), 0.5 / len(truth), []
-    for draw in np.random.default_rng(seed).multinomial(s, np.full(s, 1 / s), size=n):
-        times = dict(zip(speakers, draw, strict=True))
-        rows = np.repeat(np.arange(len(truth)), [times[speaker] for speaker in who])
-        scores.append(getattr(metrics, metric)(truth[rows], proba[rows], labels))
+    speakers, sizes = np.unique(who, return_counts=True)
+    s, half = len(speakers), 0.5 / len(truth)
+    scores = [getattr(metrics, metric)(truth[who != gone], proba[who != gone], labels) for gone in speakers]
     shares = (np.array(scores) + half) / (1 + 2 * half)
-    sd = np.log(shares / (1 - shares)).std(ddof=1) * np.sqrt(s / (s - 1))
+    error = np.log(shares / (1 - shares)).std(ddof=1) * (s - 1) / np.sqrt(s)
     centre = (getattr(metrics, metric)(truth, proba, labels) + half) / (1 + 2 * half)
-    ends = np.log(centre / (1 - centre)) + np.array([-1, 1]) * stats.t.ppf(0.975, s - 1) * sd
+    dof = sizes.sum() ** 2 / (sizes**2).sum() - 1
+    ends = np.log(centre / (1 - centre)) + np.array([-1, 1]) * stats.t.ppf(0.975, dof) * error
     return (1 + 2 * half) / (1 + np.exp(-ends)) - half
 
 
 @pytest.mark.parametrize("metric", ["uar", "war", "macro_f1"])
-def test_interval_is_what_its_definition_says(rng, metric):
+@pytest.mark.parametrize("even", [True, False])
+def test_interval_is_what_its_definition_says(rng, metric, even):
     truth, proba, who = experiment(rng, 7, rows=12)
-    expected = slow_interval(metric, truth, proba, who, EMOTIONS, n=200, seed=5)
-    found = metrics.interval(metric, truth, proba, who, EMOTIONS, n=200, seed=5)
-    assert found == pytest.approx(expected, abs=1e-5)
+    lengths = np.full(7, 12) if even else np.array([12, 11, 9, 7, 5, 3, 2])
+    kept = np.tile(np.arange(12), 7) < np.repeat(lengths, 12)
+    truth, proba, who = truth[kept], proba[kept], who[kept]
+    expected = slow_interval(metric, truth, proba, who, EMOTIONS)
+    assert metrics.interval(metric, truth, proba, who, EMOTIONS) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("metric", metrics.NAMES)
@@ -219,10 +264,18 @@ def test_interval_holds_the_score_and_is_repeatable(rng, metric):
     value = getattr(metrics, metric)(truth, proba, EMOTIONS)
     low, high = metrics.interval(metric, truth, proba, who, EMOTIONS)
     assert 0 <= low < value < high
-    assert (low, high) == metrics.interval(metric, truth, proba, who, EMOTIONS)
-    assert (low, high) != metrics.interval(metric, truth, proba, who, EMOTIONS, seed=1)
+    order = rng.permutation(len(truth))
+    again = metrics.interval(metric, truth[order], proba[order], who[order], EMOTIONS)
+    assert again == pytest.approx((low, high), abs=1e-9)
     inner = metrics.interval(metric, truth, proba, who, EMOTIONS, level=0.5)
     assert low < inner[0] < value < inner[1] < high
+
+
+def test_long_speakers_count_for_less_than_their_number():
+    sizes = np.array([100, 60, 40, 10])
+    assert effective_dof(sizes) == pytest.approx(210**2 / (100**2 + 60**2 + 40**2 + 10**2) - 1)
+    assert effective_dof(np.array([30] * 9)) == pytest.approx(8)
+    assert effective_dof(np.array([1000, 1])) == 1  # as two speakers have
 
 
 def test_clips_as_units_would_be_too_sure(rng):
@@ -240,7 +293,7 @@ def test_intervals_cover(n_speakers):
     held = 0
     for seed in range(300):
         rows = experiment(np.random.default_rng([n_speakers, seed]), n_speakers)
-        low, high = metrics.interval("uar", *rows, EMOTIONS, n=300)
+        low, high = metrics.interval("uar", *rows, EMOTIONS)
         held += low <= true <= high
     assert 276 <= held <= 295
 
@@ -264,11 +317,14 @@ def test_an_interval_never_leaves_the_possible(rng):
     assert 0.975 < high <= 1
 
 
-@pytest.mark.parametrize("dof", [1, 2, 3, 9, 23, 89, 2000])
+@pytest.mark.parametrize("dof", [1, 1.7, 2, 3, 9, 23, 89.2, 2000])
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
 def test_student_t(dof, level):
     stats = pytest.importorskip("scipy.stats")
-    assert student_t(level, dof) == pytest.approx(stats.t.ppf((1 + level) / 2, dof), rel=1e-5)
+    t = stats.t.ppf((1 + level) / 2, dof)
+    assert student_t(level, dof) == pytest.approx(t, rel=1e-5)
+    assert student_p(t, dof) == pytest.approx(1 - level, abs=1e-7)
+    assert student_p(-t, dof) == student_p(t, dof)
 
 
 # --- evaluate ---

@@ -104,6 +104,18 @@ def _read(path: Path, columns: list[str], *, index: str | int = 0) -> pd.DataFra
 
 
 _SAME = "same recording as {}, other label"
+_TAKE = "the same take as {}, cut or labelled otherwise (by its waveform)"
+_SAME_TAKES = (
+    {"1017_IWL_ANG_XX", "1017_IWL_FEA_XX"},
+    {"1020_IEO_ANG_LO", "1020_IEO_ANG_MD"},
+    {"1028_IEO_HAP_LO", "1028_IEO_HAP_MD"},
+    {"1045_ITH_DIS_XX", "1045_IWL_DIS_XX"},
+    {"1056_MTI_ANG_XX", "1056_TAI_ANG_XX"},
+    {"1067_IEO_DIS_LO", "1067_IEO_FEA_LO"},
+    {"1072_IEO_DIS_MD", "1072_IEO_ANG_LO", "1072_IEO_ANG_MD"},
+)
+"""Found by emotone's own audit: from 300 to 3400 Hz these correlate at 0.96 to 0.997 at one delay, other takes below
+0.3. Nobody has published them."""
 
 CORPUS = Corpus(
     name="crema_d",
@@ -173,6 +185,7 @@ CORPUS = Corpus(
         "1017_IWW_ANG_XX": _SAME.format("1017_IWW_FEA_XX"),
         "1017_IWW_FEA_XX": _SAME.format("1017_IWW_ANG_XX"),
         "1076_MTI_SAD_XX": "silent",
+        **{name: _TAKE.format(" and ".join(sorted(takes - {name}))) for takes in _SAME_TAKES for name in sorted(takes)},
     },
     notes=(
         "The labels are what the actors meant. By voice alone raters agree with 40 % of them and choose "

@@ -56,7 +56,7 @@ COLUMNS = ("corpus", "file", "start", "end", "speaker", "label", "emotion")
 
 OPTIONAL_COLUMNS = (
     *("gender", "age", "language", "text", "intensity", "split"),
-    *("arousal", "valence", "dominance", "agreement"),
+    *("arousal", "valence", "dominance", "agreement", "n_raters"),
 )
 """The columns a table has when its corpus does; after them come the raters' votes, ``p_<emotion>``."""
 

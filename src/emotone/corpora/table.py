@@ -20,7 +20,7 @@ from emotone.corpora.record import Corpus
 from emotone.errors import CorpusError, require
 
 _SUFFIXES = (".csv", ".tsv", ".parquet")
-_NUMBERS = ("start", "end", "age", "arousal", "valence", "dominance", "agreement")
+_NUMBERS = ("start", "end", "age", "arousal", "valence", "dominance", "agreement", "n_raters")
 # A column "corpus" is left out: the rows are this corpus's, whatever collection they came from.
 _KNOWN = {*COLUMNS, *OPTIONAL_COLUMNS} - {"corpus"}
 
@@ -110,7 +110,7 @@ def _read_text(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
 
 def _require_columns(columns: list[str], path: Path) -> None:
     missing = [] if "file" in columns else ["file"]
-    if "emotion" not in columns and "label" not in columns:
+    if not {"emotion", "label", "arousal", "valence", "dominance"} & set(columns):
         missing.append("emotion")
     if not missing:
         return

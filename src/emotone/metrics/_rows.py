@@ -31,9 +31,25 @@ class Rows:
     proba: Floats | None
     n_labels: int
 
+    @property
+    def n_rows(self) -> int:
+        return len(self.truth)
+
     def where(self, mask: NDArray[np.bool_]) -> Rows:
         proba = None if self.proba is None else self.proba[mask]
         return Rows(self.truth[mask], self.answer[mask], proba, self.n_labels)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The same for a target that is a number, arousal say: both finite, ``(n,)``."""
+
+    truth: Floats
+    predicted: Floats
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.truth)
 
 
 def validate(truth: Column, predicted: Column, labels: Sequence[str]) -> Rows:
@@ -55,19 +71,49 @@ def validate(truth: Column, predicted: Column, labels: Sequence[str]) -> Rows:
         )
     if len(shape) == 1:
         return Rows(truths, _name_codes("predicted", predicted, labels), None, len(labels))
-    proba = _probabilities(np.asarray(predicted), labels)
+    proba = probabilities(np.asarray(predicted), labels)
     return Rows(truths, proba.argmax(axis=1), proba, len(labels))
 
 
-def group_codes(groups: Column, n_rows: int) -> tuple[list[Any], Ints]:
-    """The distinct ``groups`` in order of appearance, and each row's index among them."""
+def validate_numbers(truth: Column, predicted: Column, *, target: str = "truth") -> Numbers:
+    """Check what every metric of a regression takes: two columns of as many finite numbers.
+
+    Raises `ExperimentError` for empty, misaligned, missing or infinite values and for what isn't a number.
+    ``target`` is what the messages call the truth.
+    """
+    truths, answers = _finite(target, truth), _finite("predicted", predicted)
+    if truths.shape != answers.shape:
+        raise ExperimentError(
+            f"There are {len(truths)} values of {target} but {len(answers)} predictions; were rows dropped on one side?"
+        )
+    return Numbers(truths, answers)
+
+
+def _finite(what: str, column: Column) -> Floats:
+    try:
+        values = np.asarray(column).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(f"{what} must hold one number per row ({error}).") from error
+    if values.ndim != 1 or not len(values):
+        raise ExperimentError(f"{what} must hold one number per row, and at least one; its shape is {values.shape}.")
+    if bad := int((~np.isfinite(values)).sum()):
+        raise ExperimentError(
+            f"{bad} of {len(values)} rows of {what} are NaN or infinite; drop these rows from the truth and the "
+            "predictions alike, for example with table.dropna(subset=[...])."
+        )
+    return values
+
+
+def group_codes(groups: Column, n_rows: int, *, what: str = "speaker") -> tuple[list[Any], Ints]:
+    """The distinct ``groups`` in order of appearance, and each row's index among them. ``what`` a group is, for
+    messages."""
     given = np.asarray(groups, dtype=object)
     if given.shape != (n_rows,):
         raise ExperimentError(f"There are {n_rows} rows but the groups have shape {given.shape}; pass one per row.")
     if missing := sum(map(_is_missing, given)):
+        cure = "leave the groups out to score without intervals." if what == "speaker" else "leave these rows out."
         raise ExperimentError(
-            f"{missing} of {n_rows} rows have no speaker, so scores can't be grouped by speaker; "
-            "leave the groups out to score without intervals."
+            f"{missing} of {n_rows} rows have no {what}, so scores can't be grouped by {what}; {cure}"
         )
     index: dict[Any, int] = {}
     codes = np.array([index.setdefault(group, len(index)) for group in given], dtype=np.int64)
@@ -105,7 +151,7 @@ def _name_codes(what: str, names: Column, labels: Sequence[str]) -> Ints:
     return np.array([index[name] for name in given], dtype=np.int64)
 
 
-def _probabilities(given: NDArray[Any], labels: Sequence[str]) -> Floats:
+def probabilities(given: NDArray[Any], labels: Sequence[str]) -> Floats:
     if given.ndim != 2 or given.shape[1] != len(labels):
         raise ExperimentError(
             f"Probabilities need one column for each of the {len(labels)} labels {', '.join(labels)}, but "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from emotone.errors import ExperimentError, unknown
+from emotone.errors import ExperimentError
 from emotone.metrics._rows import Rows, validate
 
 if TYPE_CHECKING:
@@ -24,19 +24,25 @@ EDGE_TOLERANCE = 1e-6
 """A confidence this little above an edge counts as on it, and so in the bin below."""
 
 
+class Countable(Protocol):
+    @property
+    def n_rows(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Metric:
     """A score in two steps: ``sums(rows, groups, n_groups)`` gives ``(n_groups, d)``, and ``score`` maps
-    ``(..., d)`` to ``(...)``. ``scale`` (logit, log or plain) and ``top``, the highest value, say how
-    `interval` treats it."""
+    ``(..., d)`` to ``(...)``. ``scale`` (logit, log or plain) and the lowest and highest value, ``bottom`` and
+    ``top``, say how `interval` treats it. ``rows`` are what the metric needs, emotions (`Rows`) or numbers."""
 
-    sums: Callable[[Rows, Ints, int], Floats]
+    sums: Callable[[Any, Ints, int], Floats]
     score: Callable[[Floats], Floats]
     scale: str = "logit"
     top: float = 1.0
+    bottom: float = 0.0
 
-    def of(self, rows: Rows) -> float:
-        return float(self.score(self.sums(rows, np.zeros(len(rows.truth), dtype=np.int64), 1)[0]))
+    def of(self, rows: Countable) -> float:
+        return float(self.score(self.sums(rows, np.zeros(rows.n_rows, dtype=np.int64), 1)[0]))
 
 
 def _counts(rows: Rows, groups: Ints, n_groups: int) -> Floats:
@@ -78,32 +84,32 @@ def _macro_f1(counts: Floats) -> Floats:
     return _mean_of_present(2 * hits, truths + answers, truths)
 
 
-def _with_count(values: Callable[[Rows], Floats]) -> Callable[[Rows, Ints, int], Floats]:
+def sums_of(values: Callable[[Any], Floats]) -> Callable[[Any, Ints, int], Floats]:
     """Sums of one value per row, and the number of rows, ``(n_groups, 2)``."""
 
-    def sums(rows: Rows, groups: Ints, n_groups: int) -> Floats:
+    def sums(rows: Any, groups: Ints, n_groups: int) -> Floats:
         totals = np.bincount(groups, weights=values(rows), minlength=n_groups)
         return np.stack([totals, np.bincount(groups, minlength=n_groups)], axis=1)
 
     return sums
 
 
-def _mean(sums: Floats) -> Floats:
+def mean_of_sums(sums: Floats) -> Floats:
     return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def _log_losses(rows: Rows) -> Floats:
-    proba = _needs_proba(rows)
+    proba = needs_proba(rows)
     given = proba[np.arange(len(proba)), rows.truth]
     return np.asarray(-np.log(np.clip(given, np.finfo(np.float64).eps, 1.0)))
 
 
 def _squared_errors(rows: Rows) -> Floats:
-    proba = _needs_proba(rows)
+    proba = needs_proba(rows)
     return np.asarray(((proba - np.eye(rows.n_labels)[rows.truth]) ** 2).sum(axis=1))
 
 
-def _needs_proba(rows: Rows) -> Floats:
+def needs_proba(rows: Rows) -> Floats:
     if rows.proba is None:
         raise ExperimentError(
             "This score needs probabilities, one column per label, but was given one emotion name per row."
@@ -115,7 +121,7 @@ def _bins(rows: Rows, n_bins: int, adaptive: bool) -> tuple[Floats, Floats, Ints
     """Edges ``(n_bins + 1,)``; each row's confidence; each row's bin. A bin excludes its lower edge."""
     if n_bins < 1:
         raise ExperimentError(f"n_bins must be 1 or more, not {n_bins}.")
-    confidence = np.minimum(_needs_proba(rows).max(axis=1), 1.0)
+    confidence = np.minimum(needs_proba(rows).max(axis=1), 1.0)
     edges = np.linspace(0.0, 1.0, n_bins + 1)
     if adaptive:
         edges[1:-1] = np.quantile(confidence, edges[1:-1])
@@ -148,16 +154,15 @@ METRICS = {
     "war": Metric(_counts, _war),
     "macro_f1": Metric(_counts, _macro_f1),
     "ece": Metric(_bin_sums, _ece, scale="plain"),
-    "nll": Metric(_with_count(_log_losses), _mean, scale="log"),
-    "brier": Metric(_with_count(_squared_errors), _mean, top=2.0),
+    "nll": Metric(sums_of(_log_losses), mean_of_sums, scale="log"),
+    "brier": Metric(sums_of(_squared_errors), mean_of_sums, top=2.0),
 }
 
+COUNTED = ("uar", "war", "macro_f1")
+"""The metrics that follow from a confusion matrix."""
 
-def metric_named(name: str) -> Metric:
-    """The metric of a key of `NAMES`, or `ConfigError`."""
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS)
-    return METRICS[name]
+NEED_PROBA = frozenset({"ece", "nll", "brier"})
+"""The metrics that can't be had from names alone."""
 
 
 # --- one function per metric --------------------------------------------------------------------------------
