@@ -32,7 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from emotone.experiment import Experiment, Prepared, read_experiments
+from emotone.experiment import Experiment, Prepared
+from emotone.experiment_file import read_experiments
 
 HERE = Path(__file__).resolve().parent
 BESIDE = HERE.parents[1] / "shared" / "data"

@@ -26,11 +26,11 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 LEVELS = {
     0: {"errors"},
-    1: {"audio", "decoding", "labels", "fetch", "synthetic"},
+    1: {"audio", "decoding", "labels", "targets", "fetch", "synthetic"},
     2: {"corpora", "features", "models", "splits", "metrics", "augment", "vad"},
     3: {"segment", "stream"},
     4: {
-        *("recogniser", "saved", "card", "experiment", "experiment_file", "result", "plots"),
+        *("recogniser", "saved", "card", "experiment", "experiment_file", "prepared", "result", "plots"),
         *("audit", "ladder", "stress", "comparison", "benchmark"),
     },
     5: {"batch", "server", "report"},
@@ -46,7 +46,7 @@ NARROW = {"metrics": {"errors", "labels"}, "splits": {"errors", "labels"}}
 
 HOMES = {
     "onnxruntime": {"recogniser.py"},
-    "sklearn": {"models/calibration.py", "models/classic.py", "models/onnx.py", "models/rankgauss.py"},
+    "sklearn": {f"models/{name}.py" for name in ("calibration", "classic", "onnx", "rankgauss", "regression")},
     "soundfile": {"decoding.py"},
     "soxr": {"audio.py"},
     "typer": {"cli/*"},

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import LABELS, tiny
+from tiny import LABELS, tiny, tiny_dimensions
 from typer import Typer
 from typer.testing import CliRunner, Result
 
@@ -159,7 +159,7 @@ def test_a_line_of_json_for_each(run, rec, clips):
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["file"] for row in rows] == ["clips/a.wav", "clips/b.wav", "clips/more/c.wav"]
     for row in rows:
-        assert list(row) == ["file", "start", "end", "emotion", "confidence", "scores", "flags"]
+        assert list(row) == ["file", "start", "end", "emotion", "confidence", "scores", "dimensions", "flags"]
         assert Segment.from_dict(row) == rec.predict(row["file"])
     assert result.stderr == ""
 
@@ -177,6 +177,39 @@ def test_a_table(run, rec, clips, silent):
         assert float(row["confidence"]) == segment.confidence
         assert row["flags"].split() == list(segment.flags)
         assert row["p_sad"] == str(segment.scores.get("sad", ""))
+
+
+@pytest.fixture
+def of_dimensions(tmp_path):
+    """The same command with a recogniser of arousal and valence."""
+    folder = tiny_dimensions().recogniser.save(tmp_path / "dimensions")
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["--model", str(folder), *map(str, arguments)], catch_exceptions=False)
+
+    return run
+
+
+def test_dimensions_are_numbers_in_every_form(of_dimensions, clips, silent):
+    segment = tiny_dimensions().recogniser.predict(clips / "a.wav")
+    arousal, valence = segment.dimensions.values()
+    words = f"arousal {arousal:.2f}, valence {valence:.2f}"
+    assert of_dimensions(clips / "a.wav").stdout == f"{words}  clips/a.wav, 1.2 s\n"
+    lines = of_dimensions(clips).stdout.splitlines()
+    assert lines[0].split(maxsplit=1) == ["clips/a.wav", words]
+    assert lines[-1].split(maxsplit=1) == ["clips/silent.wav", "can't tell, no_speech"]
+    [first, *_] = [json.loads(line) for line in of_dimensions(clips, "--json").stdout.splitlines()]
+    assert (first["emotion"], first["scores"]) == (None, {})
+    assert first["dimensions"] == {"arousal": arousal, "valence": valence}
+    [row, *_, last] = csv.DictReader(io.StringIO(of_dimensions(clips, "--csv").stdout))
+    assert list(row) == ["file", "start", "end", "emotion", "confidence", "flags", "arousal", "valence"]
+    assert (row["arousal"], row["valence"]) == (str(arousal), str(valence))
+    assert (last["arousal"], last["flags"]) == ("", "no_speech")
+
+
+def test_dimensions_have_no_picture(of_dimensions, clips):
+    with pytest.raises(ConfigError, match=r"tiny dimensions has none\. Leave out --plot"):
+        of_dimensions(clips / "a.wav", "--plot", "x.png")
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])

@@ -15,7 +15,8 @@ import pytest
 
 from emotone import Experiment, Result, synthetic
 from emotone.errors import ConfigError, CorpusError, EmotoneError, ExperimentError
-from emotone.experiment import Prepared, fit_model, read_experiments
+from emotone.experiment import Prepared, fit_model
+from emotone.experiment_file import read_experiments
 
 LABELS = ("neutral", "sad", "angry")
 SPEAKERS = (1, 2, 3, 4, 6, 8)  # one of each of RAVDESS's official folds
@@ -268,6 +269,8 @@ def test_the_card_has_the_score_on_unseen_speakers(root, prepared):
     assert recogniser.name == "my first"
     assert result.line() in recogniser.card
     assert "CC BY-NC-SA 4.0" in recogniser.card
+    assert "**Not for commercial use**" in recogniser.card
+    assert recogniser.config["commercial"] is recogniser.commercial is False
 
 
 def test_a_recogniser_takes_the_scores_of_its_own_kind_only(root, prepared):
@@ -391,6 +394,90 @@ def test_an_option_of_the_wrong_kind_is_a_sentence(root, prepared, protocol, opt
 def test_an_unknown_list_of_official_folds(root, prepared):
     with pytest.raises(ConfigError, match=r"Unknown list of folds of ravdess 'luna'.*official, luna-jimenez"):
         experiment(root, protocol="official", protocol_options={"list": "luna"}).run(prepared)
+
+
+# --- protocols --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def two(root: Path, prepared: Prepared) -> Prepared:
+    """The corpus and, as another, half of its speakers with an emotion fewer and one that's new."""
+    other = prepared.table[prepared.table["speaker"] > "ravdess/03"]
+    other = other.assign(
+        corpus="crema_d",
+        speaker=other["speaker"].str.replace("ravdess", "crema_d"),
+        emotion=other["emotion"].replace({"neutral": "happy"}),
+    )
+    table = pd.concat([prepared.table, other], ignore_index=True)
+    labels = ("neutral", "happy", "sad", "angry")
+    return Prepared(table, labels, np.concatenate([prepared.X, prepared.X[other.index]]))
+
+
+def crossed(root: Path, **changes: Any) -> Experiment:
+    return experiment(root, corpora={"ravdess": root, "crema_d": root}, labels="eight", **changes)
+
+
+def test_across_corpora_is_scored_over_the_emotions_both_have(root, two):
+    one = crossed(root, protocol="across", protocol_options={"test": ["ravdess"]})
+    result = one.run(two)
+    assert result.labels == ("sad", "angry")
+    assert result.line().endswith(
+        "ravdess+crema_d eight · across, trained on crema_d, tested on ravdess, 2 of 3 emotions, 48 of 60 clips, "
+        "speakers unseen"
+    )
+    assert set(result.table["truth"]) == {"sad", "angry"}
+    assert "Left out of ravdess, not shared: 12 neutral." in result.protocol["notes"]
+    assert result.scores["chance"]["uar"] == 0.5
+    assert result.by_corpus() == ()
+    assert one.fit(two, result=result).labels == ("neutral", "happy", "sad", "angry")
+
+
+def test_each_corpus_left_out_is_a_part_of_the_result(root, two):
+    result = crossed(root, protocol="corpora").run(two)
+    first, second = (part.condition for part in result.by_corpus())
+    assert first.startswith("ravdess eight · corpora, 2 folds, 2 of 4 emotions")
+    assert first.endswith("speakers unseen, trained on crema_d")
+    assert second.endswith("speakers unseen, trained on ravdess")
+
+
+def test_a_run_keeps_its_split_and_another_can_use_it(root, prepared, tmp_path):
+    first = experiment(root, protocol="random").run(prepared)
+    folder = first.save(tmp_path / "run")
+    content = json.loads((folder / "split.json").read_text("utf-8"))
+    assert content["sha256"] == first.protocol["split_sha256"]
+    assert content["description"].endswith("speakers shared")
+    second = experiment(root, protocol="file", protocol_options={"path": str(folder)}).run(prepared)
+    assert second.protocol["split_sha256"] == first.protocol["split_sha256"]
+    assert second.line().endswith("file, first made by random, 5 folds, speakers shared")
+    assert second.protocol["protocol"] == {"name": "file", "path": "run"}  # local paths are nobody's business
+    assert str(tmp_path) not in json.dumps(second.protocol)
+    pd.testing.assert_frame_equal(first.table, second.table)
+    assert Result.load(folder).split == first.split == content
+
+
+def test_leaking_published_folds_are_refused_with_the_leak(root, two):
+    with pytest.raises(
+        ExperimentError, match=r"of crema_d .* leak: 91 of 91 test speakers also train.*protocol speakers"
+    ):
+        crossed(root, protocol="official").run(two)
+
+
+def test_official_folds_of_several_corpora_must_be_equally_many(root, two):
+    one = experiment(root, corpora={"ravdess": root, "savee": root}, protocol="official")
+    with pytest.raises(ExperimentError, match=r"can't be joined.*ravdess has 6, savee has 4"):
+        one.split(two.table)
+
+
+def test_inner_folds_of_rows_are_noted(root, prepared):
+    """Two training speakers, each with emotions of their own, can't be kept apart."""
+    rows = prepared.table["speaker"].isin(["ravdess/01", "ravdess/02"]).to_numpy()
+    few = Prepared(prepared.table[rows].reset_index(drop=True), prepared.labels, prepared.X[rows])
+    result = experiment(root, protocol="loso", protocol_options={}).run(few)
+    (note,) = [note for note in result.protocol["notes"] if "training speakers" in note]
+    assert note.startswith("In 2 of 2 folds no two training speakers could be kept apart")
+    assert result.split["notes"][-1] == note
+    kept_apart = experiment(root, protocol="loso", protocol_options={}).run(prepared)
+    assert not [note for note in kept_apart.protocol["notes"] if "training speakers" in note]
 
 
 # --- experiment files -------------------------------------------------------------------------------------------------

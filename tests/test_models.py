@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -21,6 +23,7 @@ from emotone.models.calibration import CalibratedClassifier
 from emotone.models.classic import BalancedMLP, ScaledSVC, Uncalibrated
 
 BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp")
+"""Those of emotions; `tests/test_regression.py` has the others."""
 NAMES = np.array(["sad", "angry", "neutral", "happy", "fearful", "calm", "surprised", "disgusted"])
 
 
@@ -32,7 +35,18 @@ def small(name):
     return models.get(name).set_params(**shrunk)
 
 
-@parametrize_with_checks([*map(small, BUILT_IN), ScaledSVC(), models.get("tutorial_mlp", scaler=True)])
+TEXTBOOK_SVM: dict[str, Any] = {"C": 10, "gamma": 1, "votes": True, "scaler": "standard", "calibrated": False}
+
+
+@parametrize_with_checks(
+    [
+        *map(small, BUILT_IN),
+        ScaledSVC(),
+        ScaledSVC(votes=True),
+        models.get("tutorial_mlp", scaler=True),
+        models.get("svm", **TEXTBOOK_SVM),
+    ]
+)
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -50,7 +64,7 @@ def speech(rng, *, n_speakers=12, rows=25, k=4, d=10, signal=1.2, shares=None):
 
 
 def test_the_built_in_names_come_first():
-    assert models.names()[:4] == BUILT_IN
+    assert models.names()[:6] == (*BUILT_IN, *models.REGRESSORS)
 
 
 def test_the_defaults_are_what_the_documentation_says():
@@ -94,11 +108,11 @@ def test_options_reach_their_places():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("svn", {}, r"Unknown model 'svn'\. Did you mean 'svm'\? Allowed: logistic, svm, mlp, tutorial_mlp"),
+        ("svmm", {}, r"Unknown model 'svmm'\. Did you mean 'svm'\? Allowed: logistic, svm, mlp, tutorial_mlp"),
         (
             "svm",
             {"gama": 1},
-            r"Unknown option of model 'svm' 'gama'\. Did you mean 'gamma'\? Allowed: C, gamma, n_folds\.",
+            r"Unknown option of model 'svm' 'gama'\. Did you mean 'gamma'\? Allowed: C, gamma, .*n_folds\.",
         ),
         ("tutorial_mlp", {"C": 1}, r"Unknown option of model 'tutorial_mlp' 'C'\. .*Allowed: scaler\."),
         ("logistic", {"C": "high"}, "C must be a number or a list of numbers, not 'high'"),
@@ -110,6 +124,8 @@ def test_options_reach_their_places():
         ("svm", {"gamma": float("nan")}, "gamma must be a number above 0, not nan"),
         ("svm", {"C": float("inf")}, "C must be a number above 0, not inf"),
         ("svm", {"C": True}, "C must be a number above 0, not True"),
+        ("svm", {"scaler": "none"}, r"Unknown scaler 'none'\. Allowed: ranks, standard"),
+        ("svm", {"calibrated": "no"}, "calibrated must be true or false, not 'no'"),
         ("mlp", {"hidden": 0}, "hidden must be a whole number of 1 or more, not 0"),
         ("mlp", {"hidden": [64, 2.5]}, "hidden must be a whole number of 1 or more, not 2.5"),
         ("mlp", {"alpha": -1}, "alpha must be a number of 0 or more, not -1"),
@@ -146,7 +162,7 @@ def test_another_package_can_add_a_model(tmp_path, monkeypatch):
         "    return ('forest', trees, seed)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert models.names() == (*BUILT_IN, "forest")
+    assert models.names() == (*BUILT_IN, *models.REGRESSORS, "forest")
     assert models.get("forest", trees=7, seed=3) == ("forest", 7, 3)
     assert type(models.get("svm")) is CalibratedClassifier  # a built-in name can't be taken
     with pytest.raises(ConfigError, match=r"Unknown option of model 'forest' 'leaves'\. Allowed: trees\."):
@@ -279,3 +295,53 @@ def test_the_tutorials_network_is_quiet_about_few_rows(rng):
     X, y, who = speech(rng, n_speakers=2, rows=20, k=2)
     model = Uncalibrated(Pipeline([("classifier", MLPClassifier(batch_size=256, max_iter=2, random_state=0))]))
     assert model.fit(X, y, groups=who).predict_proba(X).shape == (40, 2)  # a warning would be an error here
+
+
+# --- the textbook's SVM ---
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_the_textbook_svm_is_scikit_learns(rng, k):
+    X, y, who = speech(rng, k=k)
+    ours = models.get("svm", **TEXTBOOK_SVM).fit(X, y, groups=who)
+    svc = SVC(C=10, class_weight="balanced", break_ties=k > 2)
+    theirs = make_pipeline(StandardScaler(), svc).fit(X.astype(np.float64), y)
+    rows = speech(np.random.default_rng(5), k=k)[0].astype(np.float64)
+    scores = theirs.decision_function(rows)
+    np.testing.assert_allclose(ours.estimator_.decision_function(rows), scores, rtol=1e-9, atol=1e-9)
+    assert list(ours.predict(rows)) == list(theirs.predict(rows))
+    odds = np.log(ours.predict_proba(rows))
+    against = scores[:, None] if k == 2 else scores[:, 1:] - scores[:, :1]
+    np.testing.assert_allclose(odds[:, 1:] - odds[:, :1], against, rtol=1e-6, atol=1e-9)
+
+
+# --- nothing is chosen on rows of the same speakers ---
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm", "mlp", "tutorial_mlp"])
+def test_no_classifier_sets_rows_aside_for_itself(name):
+    """scikit-learn's own early stopping cuts at random, through speakers."""
+    classifier = models.get(name).estimator[-1]
+    assert not getattr(classifier, "early_stopping", False)
+    assert not getattr(classifier, "probability", False)
+
+
+class Listener(LogisticRegression):
+    """Remembers whom it was trained on, by the first feature, and refuses to judge them."""
+
+    def fit(self, X, y):
+        self.heard_ = set(X[:, 0])
+        return super().fit(X, y)
+
+    def decision_function(self, X):
+        assert not self.heard_ & set(X[:, 0])
+        return super().decision_function(X)
+
+
+def test_choice_and_calibration_judge_speakers_never_heard(rng):
+    X, y, who = speech(rng)
+    X[:, 0] = np.unique(who, return_inverse=True)[1]
+    grid = {"C": [0.01, 0.1]}
+    CalibratedClassifier(Listener(max_iter=500), grid=grid, n_folds=3).fit(X, y, groups=who)
+    with pytest.raises(AssertionError):  # the listener listens
+        CalibratedClassifier(Listener(max_iter=500), grid=grid, n_folds=3).fit(X, y)

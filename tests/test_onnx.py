@@ -9,8 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -20,7 +21,8 @@ from emotone import models
 from emotone.errors import ConfigError
 from emotone.models.calibration import CalibratedClassifier
 from emotone.models.classic import BalancedMLP, Uncalibrated
-from emotone.models.onnx import INPUT, LARGE, OUTPUT, to_onnx
+from emotone.models.onnx import INPUT, LARGE, NUMBERS, OUTPUT, regression_to_onnx, to_onnx
+from emotone.models.regression import SpeakerRegressor
 
 NAMES = np.array(["sad", "angry", "neutral", "happy", "fearful", "calm", "surprised", "disgusted"])
 ALL = ("logistic", "svm", "mlp", "tutorial_mlp", "tutorial_mlp, scaled")
@@ -152,6 +154,9 @@ def test_other_estimators_of_the_same_parts(rng):
                 CalibratedClassifier(make_pipeline(StandardScaler(), BalancedMLP((9, 7), max_iter=20, random_state=0))),
                 Uncalibrated(make_pipeline(StandardScaler(), LogisticRegression())),
                 Uncalibrated(MLPClassifier((9, 7), max_iter=20, random_state=0)),
+                models.get("svm", C=10, gamma=1, votes=True, scaler="standard", calibrated=False),
+                models.get("svm", scaler="standard", calibrated=False),
+                models.get("svm", votes=True, scaler="standard"),
             ):
                 check_parity(estimator.fit(X[rows], y[rows], groups=who[rows]), X[pairs])
 
@@ -216,7 +221,7 @@ def test_parts_without_a_counterpart_are_named(rng):
     with pytest.raises(ConfigError, match=r"^PCA can't .* allowed in its place: RankGauss, StandardScaler\.$"):
         to_onnx(calibrated, list(NAMES[:3]), 12)
     bayes = Uncalibrated(GaussianNB()).fit(X, y)
-    with pytest.raises(ConfigError, match=r"^GaussianNB can't .*: LogisticRegression, MLPClassifier\.$"):
+    with pytest.raises(ConfigError, match=r"^GaussianNB can't .*: LogisticRegression, MLPClassifier, ScaledSVC\.$"):
         to_onnx(bayes, list(NAMES[:3]), 12)
     with pytest.raises(ConfigError, match=r"^GaussianNB can't .*: CalibratedClassifier, Uncalibrated\.$"):
         to_onnx(GaussianNB().fit(X, y), list(NAMES[:3]), 12)
@@ -225,3 +230,58 @@ def test_parts_without_a_counterpart_are_named(rng):
 def test_only_a_trained_model_can_be_saved():
     with pytest.raises(NotFittedError):
         to_onnx(models.get("logistic"), list(NAMES[:3]), 12)
+
+
+# --- numbers ---
+
+
+def numbers(rng, *, n=360, d=12):
+    X = 10 * rng.normal(size=(n, d)) + rng.normal(size=d) * 100
+    y = np.stack([X[:, 0] + X[:, 1] + 5 * rng.normal(size=n), 0.1 * np.abs(X[:, 2]), X[:, 3] ** 2], axis=1)
+    return X.astype(np.float32), y, np.arange(n) % 12
+
+
+@pytest.mark.parametrize("name", models.REGRESSORS)
+@pytest.mark.parametrize("k", [1, 3])
+def test_predicted_numbers_are_scikit_learns(rng, name, k):
+    X, y, who = numbers(rng)
+    options = {"ridge": {"alpha": [0.1, 1000.0]}, "svr": {"C": [0.1, 5.0]}}[name]
+    model = models.get(name, n_folds=2, **options).fit(X, y[:, :k], groups=who)
+    session = onnxruntime.InferenceSession(regression_to_onnx(model, 12), providers=["CPUExecutionProvider"])
+    new = np.concatenate([X, 3 * X]).astype(np.float32)  # also beyond what was seen
+    [predicted] = session.run([NUMBERS], {INPUT: new})
+    expected = model.predict(new)
+    assert predicted.shape == (len(new), k)
+    assert np.abs((predicted - expected) / y[:, :k].std(axis=0)).max() < 1e-5
+    assert expected.std(axis=0).min() > 0
+
+
+def test_targets_with_options_of_their_own_keep_their_order(rng):
+    X, y, who = numbers(rng)
+    model = models.get("ridge", n_folds=2, alpha=[0.1, 1000.0]).fit(X, y, groups=who)
+    model.regressors_ = [(np.array([2, 0]), _swapped(model, [2, 0])), (np.array([1]), _swapped(model, [1]))]
+    session = onnxruntime.InferenceSession(regression_to_onnx(model, 12), providers=["CPUExecutionProvider"])
+    [predicted] = session.run([NUMBERS], {INPUT: X})
+    assert np.abs((predicted - model.predict(X)) / y.std(axis=0)).max() < 1e-5
+
+
+def _swapped(model, columns):
+    """A regressor of these columns, told apart by its weights."""
+    scaled = (np.arange(len(columns)) + 1.0)[:, None] * np.ones((1, 12)) * (1 + np.array(columns))[:, None]
+    regressor = Ridge()
+    regressor.coef_, regressor.intercept_, regressor.n_features_in_ = scaled, np.array(columns, float), 12
+    return regressor
+
+
+def test_numbers_that_cannot_be_saved(rng):
+    X, y, who = numbers(rng)
+    model = models.get("ridge", n_folds=2).fit(X, y, groups=who)
+    with pytest.raises(ConfigError, match="trained on 12 features, not 180"):
+        regression_to_onnx(model, 180)
+    forest = SpeakerRegressor(DummyRegressor()).fit(X, y, groups=who)
+    with pytest.raises(ConfigError, match=r"^DummyRegressor can't .*: Ridge, ScaledSVR\.$"):
+        regression_to_onnx(forest, 12)
+    with pytest.raises(ConfigError, match=r"allowed in its place: SpeakerRegressor\.$"):
+        regression_to_onnx(DummyRegressor().fit(X, y), 12)
+    with pytest.raises(NotFittedError):
+        regression_to_onnx(models.get("svr"), 12)

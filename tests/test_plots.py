@@ -17,6 +17,47 @@ pytest.importorskip("matplotlib")
 PROBABILITIES = dict(zip(EMOTIONS, [0.02, 0.01, 0.07, 0.02, 0.81, 0.03, 0.03, 0.01], strict=True))
 
 
+def condition(name, value, family="noise", **ends):
+    """As ``stress.json`` has it."""
+    known = {"low": value - 0.1, "high": value + 0.1, "difference_high": 0.1, "same_answer": 0.62} | ends
+    return {"name": name, "family": family, "title": f"{name}, 10 dB", "value": value, **known}
+
+
+def rung(name, value, *, flag="", control=None, worth=None):
+    """As ``ladder.json`` has it; ``control`` is a value, ``worth`` one with its interval."""
+    beside = control and {"title": f"{name} without", "explanation": "", "value": control, "low": 0.2, "high": 0.9}
+    gain = worth and dict(zip(("what", "value", "low", "high"), (f"known {name}", *worth), strict=True))
+    ends = {"low": value - 0.05, "high": value + 0.05, "n_train": 100, "n_test": 120, "chance": 0.125}
+    words = {"title": f"{name}, of a title of usual length", "explanation": "", "protocol": "", "flag": flag}
+    shared = {"speakers": "shared" if flag == "speakers shared" else "unseen", "flagged": bool(flag)}
+    return {"name": name, "value": value, **ends, **words, **shared, "control": beside, "worth": gain}
+
+
+LADDER = {
+    "line": "",
+    "corpora": ["ravdess"],
+    "label_set": "eight",
+    "labels": list(EMOTIONS),
+    "frontend": "librosa180",
+    "model": "svm",
+    "chance": 0.125,
+    "rungs": [
+        rung("copies", 0.93, flag="speakers shared", control=0.64, worth=(0.29, 0.2, 0.3)),
+        rung("sentences", 0.57, flag="speakers shared", control=0.59, worth=(-0.02, None, None)),
+        rung("statistics", 0.47, flag="test data used", control=0.39, worth=(0.08, 0.03, 0.14)),
+        rung("speakers", 0.39, control=0.63) | {"low": None, "high": None},
+        rung("corpus", 0.29, control=0.44, worth=(0.15, 0.09, 0.2)),
+    ],
+    "skipped": [{"name": "another", "reason": "There is no such thing here, nor anywhere else. " * 4}],
+}
+
+CONDITIONS = [
+    condition("white noise", 0.2, difference_high=-0.05),
+    condition("pink noise", 0.45),
+    condition("babble", 0.3, "babble", low=None, high=None, difference_high=None),
+]
+
+
 @pytest.fixture
 def speech(rng):
     """Two seconds with a pause: a hum of 200 Hz and its harmonics, and noise."""
@@ -46,6 +87,8 @@ def all_pictures(speech, rng):
         "confusion": plots.confusion(metrics.confusion(truth, proba, EMOTIONS), EMOTIONS, title=title),
         "reliability": plots.reliability(metrics.reliability(truth, proba, EMOTIONS)),
         "per_speaker": plots.per_speaker(values, genders=genders, overall=(0.5, 0.4, 0.6), chance=1 / 8),
+        "ladder": plots.ladder(LADDER),
+        "stress": plots.stress(CONDITIONS, clean=(0.5, 0.4, 0.6), title="default on nemo, 150 recordings"),
         "many speakers": plots.per_speaker({f"crema_d/{i}": i / 91 for i in range(91)}),
     }
 
@@ -242,7 +285,49 @@ def test_per_speaker_sorts_and_says_who():
     assert {"all 0.50 [0.40, 0.60]", "female", "male", "UAR of each speaker"} <= set(texts(ax))
 
 
+def test_a_score_below_zero_is_on_the_picture():
+    ax = plots.per_speaker({"a": 0.5, "b": -0.3}, metric="CCC")
+    assert ax.get_xlim()[0] < -0.3
+    assert plots.per_speaker({"a": 0.5, "b": 0.3}).get_xlim() == (0, 1)
+
+
+def test_agreement_has_one_scale_for_both_and_a_line_where_they_are_equal(rng):
+    truth = rng.uniform(1, 7, 50)
+    ax = plots.agreement(truth, truth + rng.normal(size=50), what="arousal", title="CCC 0.83")
+    assert ax.get_xlim() == ax.get_ylim()
+    assert ax.get_xlim()[0] < 1.3
+    assert {"arousal, truth", "arousal, predicted", "CCC 0.83"} <= set(texts(ax))
+    [points] = ax.collections
+    assert len(points.get_offsets()) == 50
+    [line] = ax.lines
+    assert (line.get_xdata() == line.get_ydata()).all()
+    with pytest.raises(ExperimentError, match=r"one length, above 0, not \(3,\) and \(2,\)"):
+        plots.agreement([1, 2, 3], [1, 2])
+
+
 # --- files, and what is left alone ---
+
+
+def test_a_ladder_tells_flattering_rungs_by_words_hatching_and_colour():
+    ax = plots.ladder(LADDER)
+    written = texts(ax)
+    assert written.count("SPEAKERS SHARED") == 2
+    assert written.count("TEST DATA USED") == 1
+    assert written.count("HONEST") == 2
+    assert "known copies: +29 points [+20, +30]" in written
+    assert "known sentences: \N{MINUS SIGN}2 points" in written
+    assert "\N{WHITE DIAMOND} copies without: 0.64 · chance 0.125" in written
+    assert any("Not measured: another" in text for text in written)
+    bars = {bar.get_hatch(): bar.get_facecolor() for bar in ax.patches if bar.get_width() > 0.28}
+    assert set(bars) == {"///", "...", None} or set(bars) == {"///", "...", ""}
+    assert len(set(bars.values())) == 3
+    diamonds = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"]
+    assert diamonds == [0.64, 0.59, 0.39, 0.63, 0.44]
+
+
+def test_a_ladder_without_rungs_is_refused():
+    with pytest.raises(ExperimentError, match="none of the protocols could be measured"):
+        plots.ladder(LADDER | {"rungs": []})
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "PNG"])
@@ -291,3 +376,33 @@ def test_a_real_recording(data):
     soundfile = pytest.importorskip("soundfile")
     signal, rate = soundfile.read(data / "ravdess" / "Actor_12" / "03-01-05-02-01-01-12.flac", dtype="float32")
     assert len(plots.png(plots.prediction(signal, PROBABILITIES, rate=rate))) > 30_000
+
+
+# --- stress ---
+
+
+def test_stress_draws_a_row_for_each_condition_under_its_family():
+    ax = plots.stress(CONDITIONS, clean=(0.5, 0.4, 0.6))
+    assert [label.get_text() for label in ax.get_yticklabels()] == [one["title"] for one in CONDITIONS]
+    shown = texts(ax)
+    assert shown.count("noise") == shown.count("babble") == 1
+    assert shown.count("62 %") == 3
+    assert any("clean: UAR 0.50 [0.40, 0.60]" in text for text in shown)
+    rows = ax.get_yticks()
+    assert rows[2] - rows[1] > rows[1] - rows[0] > 0  # room for the name of the next family
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first one on top
+
+
+def test_stress_marks_what_is_surely_worse_alone():
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import to_hex
+
+    ax = plots.stress(CONDITIONS, clean=(0.5, None, None))
+    points = [one for one in ax.collections if isinstance(one, PathCollection)]
+    assert [to_hex(one.get_facecolor()[0]) for one in points] == [plots.COLOURS["angry"], plots.INK, plots.INK]
+    assert [float(one.get_offsets()[0][0]) for one in points] == [0.2, 0.45, 0.3]
+
+
+def test_stress_needs_a_condition():
+    with pytest.raises(ExperimentError, match="no conditions to draw"):
+        plots.stress([], clean=(0.5, None, None))

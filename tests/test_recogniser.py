@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import ABOUT, LABELS, tiny
+from tiny import ABOUT, LABELS, tiny, tiny_dimensions
 
 import emotone
 from emotone import audio, card, features, recogniser, saved, synthetic
 from emotone.errors import AudioError, ConfigError, RecogniserError
 from emotone.features.librosa180 import Librosa180
 from emotone.recogniser import Recogniser
-from emotone.segment import FLAGS
+from emotone.segment import FLAGS, Segment
 
 
 @pytest.fixture(scope="module")
@@ -610,3 +610,96 @@ def test_the_folder_survives_being_copied(folder, tmp_path, rec):
     text = (tmp_path / "copied" / "config.json").read_text("utf-8").replace("\n", "\r\n")
     (tmp_path / "copied" / "config.json").write_bytes(text.encode())
     assert emotone.load(tmp_path / "copied") == rec
+
+
+# --- dimensions ---
+
+
+@pytest.fixture(scope="module")
+def placing() -> Recogniser:
+    return tiny_dimensions().recogniser
+
+
+def test_dimensions_equal_scikit_learns(placing):
+    expected = tiny_dimensions().model.predict(tiny_dimensions().X)
+    assert np.abs(placing.predict_dimensions(tiny_dimensions().X) - expected).max() < 1e-4
+
+
+def test_dimensions_are_an_answer_without_an_emotion(placing, speech):
+    segment = placing.predict(speech)
+    [expected] = placing.predict_dimensions([placing.frontend(speech)])
+    np.testing.assert_allclose(list(segment.dimensions.values()), expected, atol=1e-6)
+    assert (segment.emotion, segment.confidence, segment.scores, segment.flags) == (None, 0.0, {}, ())
+    assert placing.predict(speech * 0) == Segment(0.0, 1.5, None, 0.0, {}, ("no_speech",))
+    assert placing.predict(loud(speech)).flags == ("clipped",)
+    assert "long" in placing.predict(np.tile(speech, 25)).flags
+
+
+def test_dimensions_stay_on_their_scale(placing):
+    far = 1e3 * tiny_dimensions().X
+    predicted = placing.predict_dimensions(np.concatenate([far, -far]))
+    for column, (low, high) in zip(predicted.T, placing.dimensions.values(), strict=True):
+        assert low <= column.min() <= column.max() <= high
+
+
+def test_one_kind_of_answer_is_not_the_other(rec, placing):
+    with pytest.raises(
+        ConfigError, match="knows arousal, valence, not emotions, and so no probabilities; use predict_d"
+    ):
+        placing.predict_proba(tiny_dimensions().X)
+    with pytest.raises(ConfigError, match="knows emotions and predicts no dimensions; use predict_proba"):
+        rec.predict_dimensions(tiny().X)
+    assert (rec.dimensions, placing.labels) == ({}, ())
+
+
+def test_dimensions_are_saved_with_their_scale(placing, tmp_path, speech):
+    back = recogniser.load(placing.save(tmp_path / "placing"))
+    assert back == placing
+    assert back.predict(speech) == placing.predict(speech)
+    assert back.dimensions == {"arousal": (1.0, 7.0), "valence": (-1.0, 1.0)}
+    assert back.config["dimensions"][0] == {"name": "arousal", "low": 1.0, "high": 7.0}
+    assert pickle.loads(pickle.dumps(placing)).predict(speech) == placing.predict(speech)
+    assert repr(back) == (
+        "<Recogniser 'tiny dimensions': arousal, valence from librosa180 features, not for commercial use>"
+    )
+
+
+def test_the_card_of_dimensions_names_the_scale(placing):
+    assert "numbers for arousal (1 to 7) and valence (-1 to 1)" in placing.card
+    assert "It names no emotions" in placing.card
+    assert "**Not for commercial use**" in placing.card
+    page = placing._repr_html_()
+    assert "arousal (1 to 7) and valence (-1 to 1)" in page
+    assert "emotions</td>" not in page
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "message"),
+    [
+        ([], r"labels are two or more names, not \[\]"),
+        ("arousal", "'dimensions' is 'arousal'"),
+        (["arousal"], "a dimension has a name, low and high, unlike"),
+        ([{"name": "", "low": 1, "high": 2}], "a dimension has a name"),
+        ([{"name": "arousal", "low": 1}], "low and high of a dimension are numbers"),
+        ([{"name": "arousal", "low": 1, "high": True}], "low and high of a dimension are numbers"),
+        ([{"name": "a", "low": 1, "high": 2}] * 2, "dimensions stand once each, not a, a"),
+    ],
+)
+def test_dimensions_that_cannot_be(placing, dimensions, message):
+    with pytest.raises(ConfigError, match=message):
+        saved.resealed(placing.config, dimensions=dimensions)
+
+
+def test_labels_and_dimensions_exclude_each_other(placing):
+    with pytest.raises(ConfigError, match="has labels and dimensions"):
+        saved.resealed(placing.config, labels=["sad", "angry"])
+
+
+def test_a_model_of_another_width_than_its_dimensions(placing):
+    one = {"arousal": (1.0, 7.0)}
+    with pytest.raises(RecogniserError, match=r"to \[2\] numbers, but there are 180 features and 1 dimensions"):
+        Recogniser.create(model_bytes=placing._parts.model, frontend=placing.frontend, dimensions=one, about=ABOUT)
+
+
+def test_a_recogniser_of_emotions_is_saved_as_before(rec):
+    assert "dimensions" not in rec.config

@@ -12,6 +12,7 @@ import pytest
 
 from emotone import Result, metrics
 from emotone.errors import ConfigError, ExperimentError
+from emotone.result import RegressionResult
 
 LABELS = ("neutral", "sad", "angry")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -131,6 +132,149 @@ def test_a_summary_is_plain_data_with_its_condition(result):
     assert {"war", "macro_f1", "ece", "split_sha256"} <= set(summary)
 
 
+# --- against raters ---
+
+
+def voted(rng: np.random.Generator, *, raters: int | None = 10, leaning: float = 4.0, **facts: Any) -> Result:
+    """With ten raters a clip, who lean towards its truth and otherwise choose at random."""
+    result = made(rng, **facts)
+    chances = np.eye(3)[[LABELS.index(truth) for truth in result.table["truth"]]] * leaning + 1
+    votes = np.array([rng.multinomial(10, chance / chance.sum()) for chance in chances]) / 10
+    table = result.table.assign(**{f"p_{label}": votes[:, i] for i, label in enumerate(LABELS)})
+    return Result(table if raters is None else table.assign(n_raters=raters), LABELS, result.protocol)
+
+
+def test_votes_are_scored_with_the_human_ceiling_beside(rng):
+    result = voted(rng)
+    votes = result.table[[f"p_{label}" for label in LABELS]].to_numpy()
+    speakers = result.table["speaker"].to_numpy(dtype=object)
+    expected = metrics.soft_scores(votes, result.proba, LABELS, speakers)
+    assert result.soft_scores["agreement"] == expected["agreement"]
+    agreement, people = (result.soft_scores[name] for name in ("agreement", "human_ceiling"))
+    assert (
+        people["agreement"] == metrics.human_ceiling(votes, LABELS, speakers, n_raters=[10] * 96)["rater"]["agreement"]
+    )
+    assert result.soft_line() == (
+        f"agreement with a rater {agreement['value']:.2f} [{agreement['low']:.2f}, {agreement['high']:.2f}], "
+        f"of raters with each other {people['agreement']['value']:.2f} · {result.condition}"
+    )
+    assert result.lines()[-1] == result.soft_line()
+    assert result.as_dict()["soft"] == result.soft_scores
+
+
+@pytest.mark.parametrize("raters", [None, 7])
+def test_where_the_number_of_raters_is_not_known_or_wrong_there_is_no_ceiling(rng, raters):
+    result = voted(rng, raters=raters)
+    assert "human_ceiling" not in result.soft_scores
+    assert "each other" not in result.soft_line()
+
+
+def test_one_rater_a_clip_has_nobody_to_agree_with(rng):
+    result = voted(rng)
+    votes = np.eye(3)[rng.integers(0, 3, 96)]
+    alone = result.table.assign(n_raters=1, **{f"p_{label}": votes[:, i] for i, label in enumerate(LABELS)})
+    assert "human_ceiling" not in Result(alone, LABELS, result.protocol).soft_scores
+
+
+def test_rows_without_votes_and_votes_for_other_emotions_are_left_out(rng):
+    whole = voted(rng)
+    table = whole.table.copy()
+    table.loc[:9, [f"p_{label}" for label in LABELS]] = np.nan
+    table.loc[10:19, [f"p_{label}" for label in LABELS]] *= 0.5  # half chose an emotion that isn't asked for
+    table.loc[10:19, "n_raters"] = 20
+    some = Result(table, LABELS, whole.protocol).soft_scores
+    assert some["n"] == 86
+    assert some["votes_kept"] == pytest.approx((10 * 0.5 + 76) / 86)
+    rest = Result(whole.table.iloc[10:], LABELS, whole.protocol).soft_scores
+    assert some["agreement"]["value"] == pytest.approx(rest["agreement"]["value"])
+
+
+def test_without_votes_nothing_is_said_of_raters(rng, result):
+    assert result.soft_scores is None
+    assert result.soft_line() == ""
+    assert "soft" not in result.as_dict()
+    lacking = voted(rng)
+    assert Result(lacking.table.drop(columns="p_sad"), LABELS, lacking.protocol).soft_scores is None
+    empty = lacking.table.assign(**{f"p_{label}": np.nan for label in LABELS})
+    assert Result(empty, LABELS, lacking.protocol).soft_scores is None
+
+
+def test_votes_are_saved(rng, tmp_path):
+    result = voted(rng)
+    folder = result.save(tmp_path / "run")
+    assert json.loads((folder / "result.json").read_text("utf-8"))["soft"] == json.loads(json.dumps(result.soft_scores))
+    assert Result.load(folder).soft_scores == result.soft_scores
+
+
+# --- numbers ---
+
+
+def test_an_unknown_target_or_metric_is_a_sentence(rng):
+    numbers = placed(rng)
+    with pytest.raises(ConfigError, match=r"Unknown target 'arousl'\. Did you mean 'arousal'"):
+        numbers.line(target="arousl")
+    with pytest.raises(ConfigError, match=r"Unknown metric 'uar'.*Allowed: ccc, pearson"):
+        numbers.line("uar")
+
+
+def placed(rng: np.random.Generator, corpora: tuple[str, ...] = ("iemocap",), **columns: Any) -> RegressionResult:
+    truth = rng.uniform(1, 5, 60)
+    table = pd.DataFrame(
+        {
+            "corpus": np.resize(corpora, 60),
+            "file": [f"{i}.wav" for i in range(60)],
+            "start": 0.0,
+            "end": np.nan,
+            "speaker": [f"s{i % 6}" for i in range(60)],
+            "truth_arousal": truth,
+            "predicted_arousal": truth + rng.normal(0, 0.5, 60),
+            "fold": np.arange(60) % 3,
+        }
+        | columns
+    )
+    facts = {
+        "corpora": list(corpora),
+        "label_set": [],
+        "targets": ["arousal"],
+        "description": "speakers, 3 folds, speakers unseen",
+        "split_sha256": "0" * 64,
+    }
+    return RegressionResult(table, (), facts)
+
+
+def test_of_one_target_the_mean_is_its_own(rng):
+    numbers = placed(rng)
+    ccc = metrics.ccc(numbers.table["truth_arousal"], numbers.table["predicted_arousal"])
+    assert numbers.scores["ccc"]["value"] == pytest.approx(ccc)
+    assert numbers.line().startswith(f"CCC {ccc:.2f} [")
+    assert numbers.line().endswith("] arousal · iemocap arousal · speakers, 3 folds, speakers unseen")
+    assert [line.split(" ")[0] for line in numbers.lines()] == ["CCC", "RMSE", "CCC"]
+    assert numbers.proba.shape == (60, 0)
+    assert json.loads(json.dumps(numbers.summary(), allow_nan=False))["ccc"]["value"] == numbers.scores["ccc"]["value"]
+
+
+def test_numbers_of_several_corpora_come_apart(rng):
+    parts = placed(rng, ("iemocap", "improv")).by_corpus()
+    assert [type(part) for part in parts] == [RegressionResult, RegressionResult]
+    assert parts[0].line().endswith("iemocap arousal · speakers, 3 folds, speakers unseen, trained with improv too")
+    assert parts[0].scores["n"] == 30
+
+
+def test_without_speakers_numbers_have_no_interval(rng):
+    numbers = placed(rng, speaker=None)
+    assert re.match(r"CCC 0\.\d\d arousal · ", numbers.line())
+    assert list(numbers.plots()) == ["arousal"]
+
+
+def test_a_score_that_is_not_defined_is_called_so(rng):
+    numbers = placed(rng, truth_arousal=3.0, predicted_arousal=3.0)
+    assert numbers.line().startswith("CCC undefined arousal · ")
+    assert numbers.line(over_folds=True).startswith("CCC undefined over folds arousal · ")
+    assert "<td>undefined</td>" in numbers._repr_html_()
+    assert list(numbers.plots()) == ["arousal"]
+    json.dumps(numbers.as_dict(), allow_nan=False)
+
+
 # --- as a folder ------------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +323,18 @@ def test_a_folder_that_is_no_run(result, tmp_path, spoil):
             (folder / "predictions.parquet").write_text("words", "utf-8")
     with pytest.raises(ExperimentError, match=r"run is not a run's folder: .*emotone train"):
         Result.load(folder)
+
+
+def test_no_line_goes_without_its_speakers(rng):
+    """Whatever wrote the protocol down."""
+    forged = made(rng, description="official, 4 folds")
+    assert forged.condition.endswith("official, 4 folds, speakers unknown")
+    forged = Result(forged.table, forged.labels, forged.protocol | {"speakers": "shared"})
+    assert forged.condition.endswith("official, 4 folds, speakers shared")
+    told = [forged.line(), forged.line("ece"), forged.line(over_folds=True), str(forged), repr(forged), *forged.lines()]
+    assert all("speakers shared" in line for line in [*told, forged.summary()["condition"], forged._repr_html_()])
+    forged = Result(forged.table, forged.labels, forged.protocol | {"description": "loso, speakers unseen"})
+    assert forged.condition.endswith("loso, speakers unseen, speakers shared")
 
 
 # --- in pictures ------------------------------------------------------------------------------------------------------

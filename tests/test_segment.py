@@ -22,6 +22,7 @@ from emotone.segment import FLAGS, PLAYER_SECONDS, Segment, explain
 ANGRY = Segment(0.0, 3.6, "angry", 0.81, {"neutral": 0.09, "sad": 0.1, "angry": 0.81})
 UNSURE = Segment(1.5, 4.0, None, 0.4, {"neutral": 0.3, "sad": 0.3, "angry": 0.4}, ("uncertain", "clipped"))
 SILENT = Segment(0.0, 2.0, None, 0.0, {}, ("no_speech",))
+PLACED = Segment(0.0, 3.6, None, 0.0, {}, ("clipped",), dimensions={"arousal": 5.204, "valence": -0.5})
 
 
 class Page(HTMLParser):
@@ -53,13 +54,14 @@ class Page(HTMLParser):
 # --- data ---
 
 
-@pytest.mark.parametrize("segment", [ANGRY, UNSURE, SILENT])
+@pytest.mark.parametrize("segment", [ANGRY, UNSURE, SILENT, PLACED])
 def test_json_and_back_is_the_same(segment):
     assert Segment.from_dict(json.loads(json.dumps(segment.as_dict(), allow_nan=False))) == segment
 
 
 def test_the_keys_are_the_field_names():
-    assert list(ANGRY.as_dict()) == ["start", "end", "emotion", "confidence", "scores", "flags"]
+    assert list(ANGRY.as_dict()) == ["start", "end", "emotion", "confidence", "scores", "dimensions", "flags"]
+    assert PLACED.as_dict()["dimensions"] == {"arousal": 5.204, "valence": -0.5}
     assert UNSURE.as_dict()["emotion"] is None
     assert UNSURE.as_dict()["flags"] == ["uncertain", "clipped"]
 
@@ -89,6 +91,9 @@ def test_a_line_of_the_command_line_knows_its_file():
         ({"end": -1.0}, "its end not before its start"),
         ({"scores": {"angry": "much"}}, "much"),
         ({"scores": 3}, "isn't a segment"),
+        ({"dimensions": 3}, "isn't a segment"),
+        ({"dimensions": {"arousal": "high"}}, "high"),
+        ({"dimensions": {"arousal": float("inf")}}, "finite"),
         ({"flags": 3}, "isn't a segment"),
     ],
 )
@@ -104,9 +109,16 @@ def test_a_missing_key_is_named():
         Segment.from_dict(short)
 
 
+def test_what_was_written_before_there_were_dimensions_is_still_read():
+    old = ANGRY.as_dict()
+    del old["dimensions"]
+    assert Segment.from_dict(old) == ANGRY
+
+
 def test_it_is_a_value():
     assert replace(ANGRY, source=Path("x.wav")) == ANGRY
     assert len({ANGRY, replace(ANGRY), UNSURE}) == 2
+    assert replace(PLACED, dimensions={"arousal": 1.0}) != PLACED
     assert ANGRY.duration == 3.6
     assert "source" not in repr(ANGRY)
     with pytest.raises(FrozenInstanceError):
@@ -120,6 +132,8 @@ def test_in_words():
     assert str(ANGRY) == "0.00–3.60 s  angry 81 %"
     assert str(UNSURE) == "1.50–4.00 s  can't tell  [uncertain, clipped]"
     assert str(SILENT) == "0.00–2.00 s  can't tell  [no_speech]"
+    assert str(PLACED) == "0.00–3.60 s  arousal 5.20, valence -0.50  [clipped]"
+    assert str(replace(ANGRY, dimensions={"arousal": 5.2})) == "0.00–3.60 s  angry 81 %"
 
 
 def test_every_flag_is_explained_in_a_sentence():
@@ -129,6 +143,16 @@ def test_every_flag_is_explained_in_a_sentence():
 
 
 # --- notebooks ---
+
+
+def test_a_notebook_shows_the_numbers_of_dimensions():
+    page = Page(PLACED._repr_html_())
+    assert "arousal 5.20, valence -0.50" in page.text
+    assert "clipped" in page.text
+    assert "%" not in page.text
+    escaped = Page(replace(PLACED, dimensions={"<b>": 1.0})._repr_html_())
+    assert "<b> 1.00" in escaped.text
+    assert escaped.tags.count("b") == page.tags.count("b")
 
 
 def test_a_notebook_shows_a_coloured_bar_for_every_emotion():

@@ -384,7 +384,7 @@ def test_inner_folds_are_a_cv_for_scikit_learn():
         (
             pd.concat([corpus(2), corpus(2, name="emodb")]),
             {"protocol": "official", "folds": OFFICIAL},
-            "belong to one corpus, but the table has emodb, ravdess",
+            r"official folds of emodb\+ravdess don't list emodb/01, emodb/02, whom the table has",
         ),
         (
             corpus(25),
@@ -454,7 +454,8 @@ def test_inner_folds_that_cannot_be():
 
 
 def test_names_and_functions():
-    assert splits.names() == ["speakers", "loso", "official", "holdout", "given", "random"]
+    names = ["speakers", "loso", "official", "holdout", "given", "corpora", "across", "sentences", "file", "random"]
+    assert splits.names() == names
     assert splits.get("loso") is splits.loso
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone import features, models, synthetic
-from emotone.models.onnx import to_onnx
+from emotone.models.onnx import regression_to_onnx, to_onnx
 from emotone.recogniser import Recogniser
 
 LABELS = ("neutral", "sad", "angry")
@@ -68,5 +68,28 @@ def tiny() -> Tiny:
         labels=LABELS,
         abstain_below=0.4,
         about=ABOUT,
+    )
+    return Tiny(recogniser, model, X)
+
+
+@cache
+def tiny_dimensions() -> Tiny:
+    """The same for arousal, which here is how strongly speech is angry, and valence, which nothing tells."""
+    frontend = features.get("librosa180")
+    rng = np.random.default_rng(1)
+    arousal = rng.uniform(0.0, 1.0, 72)
+    speakers = np.repeat(np.arange(6), 12)
+    clips = [
+        synthetic.speech("angry", int(who), rng=rng, seconds=1.2, strength=float(strength))
+        for who, strength in zip(speakers, arousal, strict=True)
+    ]
+    X = np.stack([frontend(clip) for clip in clips])
+    y = np.stack([1 + 6 * arousal, rng.uniform(-1.0, 1.0, 72)], axis=1)
+    model = models.get("ridge").fit(X, y, groups=speakers)
+    recogniser = Recogniser.create(
+        model_bytes=regression_to_onnx(model, X.shape[1]),
+        frontend=frontend,
+        dimensions={"arousal": (1.0, 7.0), "valence": (-1.0, 1.0)},
+        about=ABOUT | {"name": "tiny dimensions", "model": {"name": "ridge"}, "scores": []},
     )
     return Tiny(recogniser, model, X)

@@ -30,11 +30,24 @@ _HOMES = {
     "MissingExtra": "errors",
     "Recogniser": "recogniser",
     "RecogniserError": "errors",
+    "RegressionResult": "result",
     "Result": "result",
     "Segment": "segment",
     "load": "recogniser",
 }
-_MODULES = ("audio", "corpora", "features", "labels", "metrics", "models", "plots", "splits", "synthetic")
+_MODULES = (
+    "audio",
+    "audit",
+    "augment",
+    "corpora",
+    "features",
+    "labels",
+    "metrics",
+    "models",
+    "plots",
+    "splits",
+    "synthetic",
+)
 
 __all__ = [
     "EMOTIONS",
@@ -50,10 +63,13 @@ __all__ = [
     "MissingExtra",
     "Recogniser",
     "RecogniserError",
+    "RegressionResult",
     "Result",
     "Segment",
     "__version__",
     "audio",
+    "audit",
+    "augment",
     "corpora",
     "features",
     "labels",
@@ -66,7 +82,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from emotone import audio, corpora, features, labels, metrics, models, plots, splits, synthetic
+    from emotone import audio, audit, augment, corpora, features, labels, metrics, models, plots, splits, synthetic
     from emotone.corpora import Corpus
     from emotone.errors import (
         AudioError,
@@ -81,7 +97,7 @@ if TYPE_CHECKING:
     from emotone.experiment import Experiment
     from emotone.labels import EMOTIONS, LABEL_SETS
     from emotone.recogniser import Recogniser, load
-    from emotone.result import Result
+    from emotone.result import RegressionResult, Result
     from emotone.segment import Segment
 
 

@@ -28,6 +28,14 @@ _LICENCE_IDS = {
     "odbl 1.0": "odbl",
 }
 
+_FREE_IDS = {"mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "odbl"}
+"""Those that allow commercial use."""
+
+_METRIC_IDS = {"uar": "recall", "war": "accuracy", "macro_f1": "f1", "ece": "ece", "ccc": "ccc"}
+"""Hugging Face's identifiers of our scores, as far as it has them."""
+
+_METRIC_ARGS = {"uar": {"average": "macro"}, "macro_f1": {"average": "macro"}}
+
 _LIMITS = """\
 Corpora of emotional speech are mostly acted. Actors show an emotion more strongly than people do from day
 to day, so expect it to be right less often on ordinary speech than above. It hears how something is said,
@@ -39,6 +47,12 @@ _LEGEND = """\
 UAR is the mean, over the emotions, of the share recognised: guessing gets one over their number. In brackets
 is the 95 % interval over speakers. A line that says *speakers shared* was tested on voices it had trained on,
 and flatters.
+"""
+
+_DIMENSIONS_LEGEND = """\
+CCC (concordance) is 1 where predictions equal the ratings and 0 where they have nothing to do with them. In brackets
+is the 95 % interval over speakers. A line that says *speakers shared* was tested on voices it had trained on, and
+flatters.
 """
 
 _NOT_FOR = """\
@@ -54,23 +68,19 @@ _NOT_FOR = """\
 
 def write_card(config: Mapping[str, Any]) -> str:
     """The card of a recogniser, Markdown with a YAML header, from its configuration alone."""
-    labels = ", ".join(config["labels"])
-    below = config["abstain_below"]
-    abstains = f"when its confidence is below {100 * below:.0f} %, or " if below else ""
     frontend = config["frontend"]
     features = f"`{frontend['name']}`, version {frontend['version']}"
     return "\n".join(
         [
             _header(config),
             f"# {config['name']}\n",
-            f"Recognises emotion in speech. It chooses among {labels}; "
-            f"{abstains}when a recording is silent or too short, it says that it can't tell.\n",
+            f"Recognises emotion in speech. {_purpose(config)}\n",
             f"Features: {features}. Model: {_model(config)}. Saved by emotone {config['emotone']}.\n",
             _USAGE,
             "## Trained on\n",
             _corpora(config["corpora"]),
             "## How it was scored\n",
-            _scores(config["scores"]),
+            _scores(config["scores"], _DIMENSIONS_LEGEND if config.get("dimensions") else _LEGEND),
             "## What to expect\n",
             _LIMITS,
             "## What it must not be used for\n",
@@ -80,6 +90,24 @@ def write_card(config: Mapping[str, Any]) -> str:
             *_citations(config["corpora"]),
         ]
     )
+
+
+def _purpose(config: Mapping[str, Any]) -> str:
+    if config.get("dimensions"):
+        return (
+            f"It gives numbers for {_dimensions(config)}: each on the scale of the corpora it was trained on, whose "
+            "lowest and highest ratings these are, and never outside them. It names no emotions. When a recording is "
+            "silent or too short, it says that it can't tell."
+        )
+    labels, below = ", ".join(config["labels"]), config["abstain_below"]
+    abstains = f"when its confidence is below {100 * below:.0f} %, or " if below else ""
+    return f"It chooses among {labels}; {abstains}when a recording is silent or too short, it says that it can't tell."
+
+
+def _dimensions(config: Mapping[str, Any]) -> str:
+    """``arousal (1 to 7) and valence (1.2 to 6.8)``"""
+    *first, last = [f"{each['name']} ({each['low']:g} to {each['high']:g})" for each in config["dimensions"]]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 _USAGE = """\
@@ -108,16 +136,66 @@ def licence_in_words(config: Mapping[str, Any]) -> str:
 def _header(config: Mapping[str, Any]) -> str:
     licence = config["licence"] or "see the section Licence"
     identifier = _LICENCE_IDS.get(licence.lower(), "other")
+    if config["commercial"] is False and identifier in _FREE_IDS:
+        # A filter for free models must not find one that its corpora keep from being free.
+        identifier, licence = "other", f"{licence}, not for commercial use"
     languages = sorted({name for corpus in config["corpora"] for name in corpus.get("languages") or []})
     lines = [f"license: {identifier}"]
     if identifier == "other":
         lines.append(f"license_name: {_quoted(licence)}")
     lines += _yaml_list("language", languages)
     lines += ["library_name: emotone", "pipeline_tag: audio-classification"]
-    lines += _yaml_list("tags", ["speech-emotion-recognition", "speech", "emotion", "audio", "onnx"])
+    tags = ["speech-emotion-recognition", "speech", "emotion", "audio", "onnx"]
+    lines += _yaml_list("tags", [*tags, *["non-commercial"] * (config["commercial"] is False)])
     lines += _yaml_list("datasets", [corpus["name"] for corpus in config["corpora"]])
-    lines += _yaml_list("metrics", [name for name in NAMES if any(name in score for score in config["scores"])])
-    return "\n".join(["---", *lines, "---", ""])
+    known = [*NAMES, "ccc"]
+    lines += _yaml_list("metrics", [name for name in known if any(name in score for score in config["scores"])])
+    return "\n".join(["---", *lines, *_model_index(config), "---", ""])
+
+
+def _model_index(config: Mapping[str, Any]) -> list[str]:
+    """The scores as Hugging Face's ``model-index``, which its pages and tools read: a result for each line of scores.
+
+    The data set's name carries the protocol, because a page shows nothing else beside the number. JSON is YAML.
+    """
+    titles = {corpus["name"]: _title(corpus) for corpus in config["corpora"]}
+    results = [found for score in config["scores"] if (found := _indexed(score, titles))]
+    if not results:
+        return []
+    return [f"model-index: {json.dumps([{'name': config['name'], 'results': results}], ensure_ascii=False)}"]
+
+
+def _indexed(score: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any] | None:
+    """One result of the ``model-index``; None for a score of which only the line is known."""
+    given: dict[str, Any] = {name: score[name] for name in _METRIC_IDS if isinstance(score.get(name), Mapping)}
+    for target, own in (score.get("per_target") or {}).items():
+        given |= {f"ccc {target}": own["ccc"]}
+    known = {name: each for name, each in given.items() if each.get("value") is not None}
+    condition = str(score.get("condition", ""))
+    corpora = condition.partition(" ")[0].split("+")
+    if not known or not condition:
+        return None
+    named = " and ".join(titles.get(name, name) for name in corpora)
+    return {
+        "task": {"type": "audio-classification", "name": "speech emotion recognition"},
+        "dataset": {"type": "+".join(corpora), "name": f"{named} ({condition.partition(' ')[2]})"},
+        "metrics": [
+            {
+                "type": _METRIC_IDS.get(name, "ccc"),
+                "value": round(each["value"], 4),
+                "name": _metric_name(name, each),
+                **({"args": _METRIC_ARGS[name]} if name in _METRIC_ARGS else {}),
+            }
+            for name, each in known.items()
+        ],
+    }
+
+
+def _metric_name(name: str, score: Mapping[str, Any]) -> str:
+    """``UAR, 95 % interval 0.59 to 0.69``"""
+    shown = NAMES.get(name) or name.replace("ccc", "CCC")
+    low, high = score.get("low"), score.get("high")
+    return shown if low is None or high is None else f"{shown}, 95 % interval {low:.2f} to {high:.2f}"
 
 
 def _yaml_list(key: str, values: Any) -> list[str]:
@@ -153,11 +231,11 @@ def _cell(value: object) -> str:
     return " ".join(str(value).replace("|", "\\|").split())
 
 
-def _scores(scores: Sequence[Mapping[str, Any]]) -> str:
+def _scores(scores: Sequence[Mapping[str, Any]], legend: str) -> str:
     if not scores:
         return "No score was recorded: find out how good it is before you rely on it.\n"
     lines = [f"- {' '.join(score['line'].split())}{_other_metrics(score)}" for score in scores]
-    return "\n".join([*lines, "", _LEGEND])
+    return "\n".join([*lines, "", legend])
 
 
 def _other_metrics(score: Mapping[str, Any]) -> str:
@@ -166,6 +244,12 @@ def _other_metrics(score: Mapping[str, Any]) -> str:
         format_score(name, value["value"], value.get("low"), value.get("high"))
         for name in NAMES
         if isinstance(value := score.get(name), dict) and not score["line"].startswith(NAMES[name])
+    ]
+    others += [
+        f"{format_score(name.upper(), value['value'], value['low'], value['high'])} {target}"
+        for target, own in score.get("per_target", {}).items()
+        for name, value in own.items()
+        if name in ("ccc", "rmse") and value["value"] is not None
     ]
     return f"  \n  {', '.join(others)}" if others else ""
 
@@ -189,6 +273,7 @@ def as_html(config: Mapping[str, Any], card: str) -> str:
     dot = '<span style="color:{};white-space:nowrap">● {}</span>'
     facts = {
         "emotions": " ".join(dot.format(colour(label), escape(label)) for label in config["labels"]),
+        "dimensions": escape(_dimensions(config)) if config.get("dimensions") else "",
         "can't tell": f"below {100 * config['abstain_below']:.0f} %" if config["abstain_below"] else "",
         "features": escape(config["frontend"]["name"]),
         "model": escape(_model(config)),

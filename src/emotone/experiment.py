@@ -6,11 +6,10 @@ calibration) happens inside the training side of a fold, in the model.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import inspect
 import os
 import platform
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -20,35 +19,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from emotone.errors import ConfigError, CorpusError, EmotoneError, ExperimentError, unknown
-from emotone.labels import harmonise, resolve
-from emotone.result import Result
+from emotone.labels import harmonise, in_order, resolve
+from emotone.prepared import Prepared, fit_model, predictions
+from emotone.result import RegressionResult, Result
+from emotone.targets import check_names, choose, strata
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
     from emotone.features import FrontEnd
     from emotone.recogniser import Recogniser
     from emotone.splits import Split
 
-__all__ = ["Experiment", "Prepared", "read_experiments"]
+__all__ = ["Experiment", "Prepared", "fit_model"]
 
 Progress = Callable[[int, int], None]
 
 ABSTAIN_SHARE = 0.10
 """A recogniser abstains where it is less sure than on this share of clips of held-out training speakers."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An experiment's data: rows with an emotion of the label set, and their features."""
-
-    table: pd.DataFrame
-    labels: tuple[str, ...]
-    X: NDArray[np.float32]
-    """``(len(table), d)``"""
-    notes: tuple[str, ...] = ()
-    """What was merged, dropped or unreadable, one sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +48,17 @@ class Experiment:
     ``data``."""
     labels: str | tuple[str, ...] = "eight"
     """A label set of `emotone.labels`, ``all``, or emotions."""
+    targets: tuple[str, ...] = ()
+    """Columns of numbers to predict in place of emotions, such as ``("arousal", "valence")``: see `emotone.targets`."""
     frontend: str = "functionals"
     frontend_options: Mapping[str, Any] = field(default_factory=dict)
-    model: str = "logistic"
+    model: str = ""
+    """A name of `emotone.models`; empty means ``logistic`` for emotions and ``ridge`` for targets."""
     model_options: Mapping[str, Any] = field(default_factory=dict)
     protocol: str = "speakers"
     protocol_options: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `emotone.splits.split`; for ``official`` also ``list``, the name of a published list of folds."""
+    """Those of the function of that name in `emotone.splits`; for ``official`` also ``list``, the name of a published
+    list of folds."""
     seed: int = 0
     name: str = ""
     licence: str = ""
@@ -76,11 +68,18 @@ class Experiment:
         # Find misspelt names now, not after ten minutes of feature extraction.
         from emotone import corpora, features, models, splits
 
+        object.__setattr__(self, "targets", check_names(self.targets))
+        object.__setattr__(self, "model", self.model or ("ridge" if self.targets else "logistic"))
         if not self.corpora:
             raise ConfigError('An experiment needs a corpus, for example ravdess = "data/ravdess".')
         for corpus in self.corpora:
             corpora.get(corpus)
         resolve(self.labels)
+        if self.targets and self.labels != "eight":
+            raise ConfigError(
+                f"An experiment predicts emotions or numbers: leave out the targets {', '.join(self.targets)} or the "
+                f"labels {self.labels!r}."
+            )
         for what, name, known in (
             ("features", self.frontend, features.names()),
             ("model", self.model, models.names()),
@@ -96,7 +95,22 @@ class Experiment:
             if option not in options:
                 raise unknown(f"option of the protocol {self.protocol!r}", option, dict.fromkeys(options))
         self.make_frontend()
-        self.make_model()
+        self._check_kind(self.make_model())
+
+    def _check_kind(self, model: Any) -> None:
+        from emotone.models import REGRESSORS
+
+        for_emotions = hasattr(model, "predict_proba")
+        if for_emotions and self.targets:
+            raise ConfigError(
+                f"The model {self.model!r} tells emotions apart and can't predict {' and '.join(self.targets)}; use "
+                f"{' or '.join(REGRESSORS)}."
+            )
+        if not for_emotions and not self.targets:
+            raise ConfigError(
+                f"The model {self.model!r} predicts numbers; name its targets, such as arousal and valence, or use "
+                "another model."
+            )
 
     # --- the three things one does with it ---------------------------------------------------------------------------
 
@@ -111,26 +125,24 @@ class Experiment:
         from emotone import corpora, features
 
         roots = {name: corpus_root(name, root) for name, root in self.corpora.items()}
-        chosen = harmonise(corpora.read(roots), self.labels)
-        notes = [f"{count} rows: {merge}" for merge, count in chosen.merged.items()]
-        if chosen.dropped:
-            dropped = ", ".join(f"{count} {name}" for name, count in chosen.dropped.items())
-            notes.append(f"left out, not in the label set: {dropped}")
+        chosen, notes = self._chosen(corpora.read(roots))
         extracted = features.extract(
-            chosen.table,
+            chosen,
             self.make_frontend(),
             {name: corpora.audio_root(name, root) for name, root in roots.items()},
             jobs=jobs,
             cache=cache,
-            progress=_counted(progress, len(chosen.table)),
+            progress=_counted(progress, len(chosen)),
         )
         failed = [failure.row for failure in extracted.failures]
         notes += [f"left out, {_placeless(failure.reason, roots)}" for failure in extracted.failures]
-        kept = np.setdiff1d(np.arange(len(chosen.table)), failed)
+        kept = np.setdiff1d(np.arange(len(chosen)), failed)
         if not len(kept):
-            raise ExperimentError(f"None of the {len(chosen.table)} recordings could be used; the first: {notes[-1]}")
-        table = chosen.table.iloc[kept].reset_index(drop=True)
-        labels = tuple(label for label in chosen.labels if (table["emotion"] == label).any())
+            raise ExperimentError(f"None of the {len(chosen)} recordings could be used; the first: {notes[-1]}")
+        table = chosen.iloc[kept].reset_index(drop=True)
+        if self.targets:
+            return Prepared(table, (), extracted.X[kept], tuple(notes), self.targets)
+        labels = in_order(table["emotion"])
         absent = [label for label in resolve(self.labels) or () if label not in labels]
         if absent:
             notes.append(f"no recording of {', '.join(absent)}: the scores are over {len(labels)} labels")
@@ -146,26 +158,38 @@ class Experiment:
 
         data = prepared or self.prepare(**extraction)
         split = self.split(data.table)
-        parts = []
+        data = dataclasses.replace(data, labels=split.labels or data.labels)
+        parts, by_rows = [], 0
         for i, (train, test) in enumerate(split.folds):
             model = fit_model(self.make_model(), data, train)
-            parts.append(_predictions(data, test, model, fold=i))
+            by_rows += getattr(model, "speakers_shared_", False)
+            parts.append(predictions(data, test, model).assign(fold=i))
             if progress:
                 progress(i + 1, len(split.folds))
-        return Result.of(parts, data.labels, self._protocol(data, split, splits.fingerprint(split, data.table)))
+        kind = RegressionResult if self.targets else Result
+        split = dataclasses.replace(split, notes=split.notes + _inner_notes(by_rows, len(split.folds)))
+        saved = splits.document(split, data.table)
+        return kind.of(parts, data.labels, self._protocol(data, split, saved["sha256"]), split=saved)
 
     def fit(self, prepared: Prepared | None = None, *, result: Result | None = None, **extraction: Any) -> Recogniser:
         """A `Recogniser` trained on all rows; the scores of ``result``, if given, go into its card.
 
         Raises `ConfigError` for the ``result`` of other data, features or another model: its scores would be theirs.
         """
-        from emotone.models.onnx import to_onnx
+        from emotone.models.onnx import regression_to_onnx, to_onnx
         from emotone.recogniser import Recogniser
 
         data = prepared or self.prepare(**extraction)
         if result is not None:
             self._check_own(result, data)
         model = fit_model(self.make_model(), data, np.arange(len(data.table)))
+        if self.targets:
+            return Recogniser.create(
+                model_bytes=regression_to_onnx(model, data.X.shape[1]),
+                frontend=self.make_frontend(),
+                dimensions=data.scales,
+                about=self._about(data, result),
+            )
         sureness = getattr(model, "held_out_proba_", np.ones((1, 1))).max(axis=1)
         return Recogniser.create(
             model_bytes=to_onnx(model, data.labels, data.X.shape[1]),
@@ -189,20 +213,33 @@ class Experiment:
 
         return models.get(self.model, **{"seed": self.seed, **self.model_options})
 
+    def _chosen(self, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """The rows that can be learnt from, and what was merged or left out."""
+        if self.targets:
+            complete = choose(table, self.targets)
+            return complete.table, list(complete.notes)
+        chosen = harmonise(table, self.labels)
+        notes = [f"{count} rows: {merge}" for merge, count in chosen.merged.items()]
+        if chosen.dropped:
+            dropped = ", ".join(f"{count} {name}" for name, count in chosen.dropped.items())
+            notes.append(f"left out, not in the label set: {dropped}")
+        return chosen.table, notes
+
     def split(self, table: pd.DataFrame) -> Split:
         """The folds over ``table``."""
         from emotone import corpora, splits
 
         options = dict(self.protocol_options)
         if self.protocol == "official" and "folds" not in options:
+            records = [corpora.get(name) for name in self.corpora]
             wanted = options.pop("list", "official")
-            for corpus in map(corpora.get, self.corpora):
-                if corpus.official and wanted not in corpus.official:
-                    raise unknown(f"list of folds of {corpus.name}", wanted, corpus.official)
-                if corpus.official:
-                    options["folds"] = corpus.official[wanted].test_speakers
+            options |= corpora.published_folds(records, wanted, table["speaker"].dropna())
+        if self.targets and self.protocol in ("corpora", "across"):
+            options["shared"] = False
         options.setdefault("seed", self.seed)
         try:
+            if self.targets:
+                return _split_by_targets(table, self.targets, self.protocol, options)
             return splits.split(table, self.protocol, **options)
         except EmotoneError:
             raise
@@ -217,7 +254,9 @@ class Experiment:
         return {
             "name": self.name,
             "corpora": list(self.corpora),
-            "label_set": self.labels if isinstance(self.labels, str) else list(self.labels),
+            "label_set": [] if self.targets else self.labels if isinstance(self.labels, str) else list(self.labels),
+            "targets": list(self.targets),
+            "scales": {target: list(ends) for target, ends in data.scales.items()},
             "frontend": features.describe(self.make_frontend()),
             "model": self._model_facts(),
             "protocol": {"name": self.protocol, **_jsonable(self.protocol_options)},
@@ -228,7 +267,7 @@ class Experiment:
             "held_out": [{gender: list(who) for gender, who in fold.items()} for fold in split.held_out],
             "notes": [*data.notes, *split.notes],
             "split_sha256": fingerprint,
-            "data_sha256": _digest(data),
+            "data_sha256": data.sha256,
             "versions": _versions(),
         }
 
@@ -236,7 +275,8 @@ class Experiment:
         return {"name": self.model, **self.model_options}
 
     def _check_own(self, result: Result, data: Prepared) -> None:
-        for what, here in (("model", self._model_facts()), ("data_sha256", _digest(data))):
+        own = {"model": self._model_facts(), "targets": list(self.targets), "data_sha256": data.sha256}
+        for what, here in own.items():
             if result.protocol[what] != here:
                 raise ConfigError(
                     f"The result given to fit was reached with {what} {result.protocol[what]}, not {here}; "
@@ -247,7 +287,7 @@ class Experiment:
         from emotone import corpora
 
         records = [corpora.get(name) for name in self.corpora]
-        counts = data.table.groupby("corpus")["emotion"].count()
+        counts = data.table.groupby("corpus").size()
         speakers = data.table.groupby("corpus")["speaker"].nunique()
         return {
             "name": self.name or "+".join(self.corpora),
@@ -298,10 +338,6 @@ def _placeless(sentence: str, roots: Mapping[str, Path]) -> str:
     return sentence
 
 
-def _digest(data: Prepared) -> str:
-    return hashlib.sha256(np.ascontiguousarray(data.X).tobytes()).hexdigest()
-
-
 def _counted(progress: Progress | None, total: int) -> Callable[[int], None] | None:
     """From ``progress(done, total)`` to what counts steps."""
     if progress is None:
@@ -316,115 +352,32 @@ def _counted(progress: Progress | None, total: int) -> Callable[[int], None] | N
     return step
 
 
-def fit_model(model: Any, data: Prepared, rows: NDArray[np.int64]) -> Any:
-    """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers if it takes them.
-
-    On one BLAS thread: sums then come in one order on every machine, and on a busy one threads that wait for each other
-    cost more than they bring.
-    """
-    from threadpoolctl import threadpool_limits
-
-    speakers = data.table["speaker"].iloc[rows]
-    takes_groups = "groups" in inspect.signature(model.fit).parameters and speakers.notna().all()
-    more = {"groups": speakers.to_numpy(dtype=str)} if takes_groups else {}
-    with threadpool_limits(limits=1):
-        return model.fit(data.X[rows], data.table["emotion"].iloc[rows].to_numpy(dtype=str), **more)
-
-
-def _predictions(data: Prepared, rows: NDArray[np.int64], model: Any, *, fold: int) -> pd.DataFrame:
-    """The rows of one test fold with the model's probabilities."""
-    proba = model.predict_proba(data.X[rows])
-    order = [list(model.classes_).index(label) for label in data.labels]
-    columns = [
-        "corpus",
-        "file",
-        "start",
-        "end",
-        "speaker",
-        *(["gender"] if "gender" in data.table else []),
-        "emotion",
-    ]
-    part = data.table.iloc[rows][columns].rename(columns={"emotion": "truth"}).reset_index(drop=True)
-    best = np.asarray(data.labels, dtype=object)[proba[:, order].argmax(axis=1)]
-    scores = {f"proba_{label}": proba[:, column] for label, column in zip(data.labels, order, strict=True)}
-    return part.assign(fold=fold, predicted=best, **scores)
-
-
-def read_experiments(path: str | Path, **overrides: Any) -> tuple[Experiment, ...]:
-    """The experiments of a TOML file: one, or one for each ``[[variant]]``, whose keys replace those above them.
-
-    ``overrides`` (fields of `Experiment`) replace the file's. Raises `ConfigError` for a file that can't be read or
-    a key that isn't known.
-    """
-    path = Path(path)
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}. Give the path of an experiment in TOML.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
-    variants = document.pop("variant", [{}])
-    if not isinstance(variants, list) or not variants or not all(isinstance(variant, dict) for variant in variants):
-        raise ConfigError(f"{path}: variants are written as [[variant]] sections.")
-    names = [path.stem] if len(variants) == 1 else [f"{path.stem} {i}" for i in range(1, len(variants) + 1)]
-    return tuple(
-        _experiment({"name": name, **document, **variant}, path, dict(overrides))
-        for name, variant in zip(names, variants, strict=True)
+def _inner_notes(by_rows: int, n_folds: int) -> tuple[str, ...]:
+    """What to say where the folds inside the training side couldn't keep speakers apart."""
+    if not by_rows:
+        return ()
+    return (
+        f"In {by_rows} of {n_folds} folds no two training speakers could be kept apart, so settings and calibration "
+        "were chosen on rows of the same speakers: the probabilities are too sure of themselves.",
     )
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "corpora": (list, dict),
-    "labels": (str, list),
-    "frontend": (str, dict),
-    "model": (str, dict),
-    "protocol": (str, dict),
-    "seed": (int,),
-    "name": (str,),
-    "licence": (str,),
-}
-"""The keys of an experiment file, and what TOML may give for them."""
+def _split_by_targets(table: pd.DataFrame, names: tuple[str, ...], protocol: str, options: dict[str, Any]) -> Split:
+    """Protocols balance emotions and see that each can be learnt. Targets are balanced alike, as far as they can be."""
+    from emotone import splits
 
-
-def _experiment(keys: dict[str, Any], path: Path, overrides: dict[str, Any]) -> Experiment:
-    from emotone import corpora
-
-    given: dict[str, Any] = {}
-    for key, value in keys.items():
-        if key not in _KINDS:
-            raise ConfigError(f"{path}: {unknown('key', key, [*_KINDS, 'variant'])}")
-        if type(value) not in _KINDS[key]:
-            kinds = " or ".join(_IN_TOML[kind] for kind in _KINDS[key])
-            raise ConfigError(f"{path}: {key} is {kinds}, not {value!r}.")
-        if key in ("frontend", "model", "protocol"):
-            options = {"name": value} if isinstance(value, str) else dict(value)
-            if "name" not in options:
-                raise ConfigError(f"{path}: [{key}] needs a name.")
-            given[key] = options.pop("name")
-            given[f"{key}_options"] = options
-        elif key == "corpora":
-            given[key] = dict.fromkeys(value, "") if isinstance(value, list) else value
-            if not all(isinstance(word, str) for word in [*given[key], *given[key].values()]):
-                raise ConfigError(f"{path}: corpora are names, or names and folders in quotes, not {value!r}.")
-        elif key == "labels":
-            given[key] = value if isinstance(value, str) else tuple(value)
-        else:
-            given[key] = value
-    if "corpora" in overrides:
-        overrides["corpora"] = {**given.get("corpora", {}), **overrides["corpora"]}
-    given |= overrides
-    if "corpora" not in given:
-        raise ConfigError(
-            f'{path}: no corpus is named; add corpora = ["ravdess"] or another of {", ".join(corpora.names())}.'
-        )
-    return Experiment(**given)
-
-
-_IN_TOML = {str: "a word in quotes", list: "a list", dict: "a table", int: "a whole number"}
+    refused = ExperimentError("There are no rows to split.")
+    for classes in strata(table, names):
+        try:
+            return splits.split(table.assign(emotion=classes), protocol, **options)
+        except ExperimentError as error:
+            refused = error
+    raise refused
 
 
 def _jsonable(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: [list(fold) for fold in value] if key == "folds" else value for key, value in options.items()}
+    plain = {key: [list(fold) for fold in value] if key == "folds" else value for key, value in options.items()}
+    return plain | ({"path": Path(str(options["path"])).name} if "path" in options else {})
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ nothing needs closing and no display is needed. `save` and `png` write them.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "agreement",
     "colour",
     "confusion",
+    "ladder",
     "per_speaker",
     "png",
     "prediction",
@@ -38,6 +41,7 @@ __all__ = [
     "save",
     "scores",
     "spectrogram",
+    "stress",
     "waveform",
 ]
 
@@ -308,6 +312,31 @@ def reliability(bins: Reliability, *, ax: Axes | None = None, title: str = "") -
     return ax
 
 
+def agreement(
+    truth: ArrayLike, predicted: ArrayLike, *, what: str = "", ax: Axes | None = None, title: str = ""
+) -> Axes:
+    """A point for each row with its truth and its prediction of ``what``, on one scale; on the line both agree.
+
+    The darker the place, the more rows are there.
+    """
+    x, y = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if not len(x) or x.shape != y.shape:
+        raise ExperimentError(f"Truth and predictions to draw have one length, above 0, not {x.shape} and {y.shape}.")
+    ax = _axes(ax, 5.2, 5)
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    margin = 0.04 * (high - low) or 1.0
+    ends = (low - margin, high + margin)
+    ax.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    opacity = float(np.clip(40 / np.sqrt(len(x)) / 4, 0.12, 0.8))
+    ax.scatter(x, y, s=16, color=COLOURS["sad"], alpha=opacity, linewidth=0, zorder=2)
+    ax.set(xlim=ends, ylim=ends, aspect="equal")
+    ax.set_xlabel(f"{what}, truth".lstrip(", "), color=MUTED, fontsize=10)
+    ax.set_ylabel(f"{what}, predicted".lstrip(", "), color=MUTED, fontsize=10)
+    ax.set_title(title, loc="left", color=INK, fontsize=11, pad=10)
+    _tidy(ax)
+    return ax
+
+
 _GENDERS = {"female": ("#b1467f", "o"), "male": ("#2f6fb5", "s")}
 _MANY = 40
 
@@ -357,7 +386,8 @@ def per_speaker(
             label=kind or None,
             linewidth=0,
         )
-    ax.set(xlim=(0, 1), ylim=(-0.8, len(names) - 0.2))
+    # A CCC can be below zero.
+    ax.set(xlim=(min(0.0, 1.08 * float(x.min())), 1), ylim=(-0.8, len(names) - 0.2))
     ax.set_yticks(places if shown else [], labels=names if shown else [])
     ax.set_xlabel(f"{metric} of each speaker", color=MUTED, fontsize=10)
     if not shown:
@@ -366,3 +396,178 @@ def per_speaker(
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9, labelcolor=INK)
     return ax
+
+
+_ROW, _GAP = 0.21, 0.75
+"""Inches of a row, and rows left free above each family."""
+
+
+def stress(
+    conditions: Sequence[Mapping[str, Any]],
+    *,
+    clean: tuple[float, float | None, float | None],
+    ax: Axes | None = None,
+    title: str = "",
+) -> Axes:
+    """A point with its interval for each condition of a stress test, by family, and a line back to the clean score.
+
+    ``conditions`` are those of ``stress.json``; ``clean`` is the score without any, with the ends of its interval or
+    None. Points are red where the paired difference's interval leaves out zero from below. At the right stands the
+    share of unchanged answers.
+    """
+    if not conditions:
+        raise ExperimentError("There are no conditions to draw.")
+    places, families = _in_families([str(condition["family"]) for condition in conditions])
+    ax = _axes(ax, 8, _ROW * (places[-1] + 2) + 1.3)
+    value, low, high = clean
+    if low is not None and high is not None:
+        ax.axvspan(low, high, color=COLOURS["sad"], alpha=0.1, linewidth=0, zorder=0)
+    label = f"{format_score('clean: UAR', value, low, high)}; red: worse, 95 % sure"
+    ax.axvline(value, color=COLOURS["sad"], linewidth=1.2, zorder=1, label=label)
+    for place, one in zip(places, conditions, strict=True):
+        worse = one["difference_high"] is not None and one["difference_high"] < 0
+        tint = COLOURS["angry"] if worse else INK
+        ax.hlines(place, value, one["value"], color=tint, linewidth=1, alpha=0.35, zorder=2)
+        if one["low"] is not None:
+            ax.hlines(place, one["low"], one["high"], color=MUTED, linewidth=2.6, alpha=0.22, zorder=1.5)
+        ax.scatter(one["value"], place, s=22, color=tint, linewidth=0, zorder=3, clip_on=False)
+        same = f"{100 * one['same_answer']:.0f} %"
+        ax.text(1.01, place, same, transform=ax.get_yaxis_transform(), fontsize=7.5, color=MUTED, va="center")
+    for place, family in families:
+        ax.text(0.006, place, family, transform=ax.get_yaxis_transform(), fontsize=8, color=MUTED, va="center")
+    above = -0.6
+    ax.text(1.01, above, "same", transform=ax.get_yaxis_transform(), fontsize=7.5, color=MUTED, va="center")
+    ax.set(xlim=(0, 1), ylim=(places[-1] + 0.8, above - 0.4))
+    ax.set_yticks(places, labels=[str(condition["title"]) for condition in conditions])
+    ax.set_xlabel("UAR, 95 % interval over speakers", color=MUTED, fontsize=9)
+    _tidy(ax, keep=("bottom",), size=8)
+    ax.set_title(title, loc="left", color=INK, fontsize=10, pad=24)
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, fontsize=8.5, labelcolor=INK)
+    return ax
+
+
+def _in_families(names: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each row goes, from above, and where the name of each run of one family goes."""
+    places: list[float] = []
+    families: list[tuple[float, str]] = []
+    place = -1.0
+    for before, name in zip(["", *names], names, strict=False):
+        place += 1
+        if name != before:
+            families.append((place, name))
+            place += _GAP
+        places.append(place)
+    return places, families
+
+
+_SHARED, _PEEKED, _HONEST = ("#e2a283", "#a8441a", "///"), ("#c3abd4", "#5f3378", "..."), ("#7ea3e6", "#2a5bb8", "")
+"""Fill, edge and hatching of rungs with known speakers, of those that use test data, and of honest ones."""
+
+
+def ladder(document: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
+    """The honesty ladder (`emotone.ladder.Ladder.as_dict`): a bar for each protocol's UAR, most flattering above.
+
+    Rungs that flatter are hatched and say why in words. The whisker is the interval over speakers, the diamond the
+    control of equal training size; what a leak adds to it is drawn darker, and written below with its interval.
+    """
+    rungs = document["rungs"]
+    if not rungs:
+        raise ExperimentError("There are no rungs to draw: none of the protocols could be measured.")
+    skipped = "; ".join(f"{one['name']}: {one['reason']}" for one in document["skipped"])
+    below = ["UAR, with the 95 % interval over speakers", *textwrap.wrap(skipped and f"Not measured: {skipped}", 84)]
+    ax = _axes(ax, 6.4, 1.3 * len(rungs) + 1.5 + 0.16 * len(below))
+    for place, rung in enumerate(rungs):
+        _draw_rung(ax, rung, 1.3 * place)
+    ax.set(xlim=(0, 1), ylim=(1.3 * len(rungs) - 0.05, -0.02))
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "0.25", "0.50", "0.75", "1"])
+    ax.set_yticks([])
+    ax.set_xlabel("\n".join(below), color=MUTED, fontsize=9.5)
+    subject = f"{'+'.join(document['corpora'])} {document['label_set']} · {document['frontend']} · {document['model']}"
+    _above(ax, 46, "One model, many scores", fontsize=15, fontweight="bold", color=INK)
+    _above(ax, 28, subject, fontsize=10.5, color=MUTED)
+    _ladder_legend(ax, rungs)
+    _tidy(ax, keep=("bottom",), size=10)
+    return ax
+
+
+def _above(ax: Axes, points: float, text: str, **style: Any) -> None:
+    ax.annotate(text, (0, 1), (0, points), xycoords="axes fraction", textcoords="offset points", **style)
+
+
+def _rung_colours(rung: Mapping[str, Any]) -> tuple[str, str, str]:
+    return _HONEST if not rung["flagged"] else _PEEKED if rung["speakers"] == "unseen" else _SHARED
+
+
+def _draw_rung(ax: Axes, rung: Mapping[str, Any], top: float) -> None:
+    """One rung, downwards from ``top``: title and flag, bar, what the leak is worth, control."""
+    fill, edge, hatch = _rung_colours(rung)
+    value, low, high, worth = rung["value"], rung["low"], rung["high"], rung["worth"]
+    control = None if rung["control"] is None else rung["control"]["value"]
+    middle = top + 0.49
+    ax.text(0, top + 0.2, rung["title"], fontsize=11.5, fontweight="bold", color=INK, va="center")
+    flag = rung["flag"].upper() or "HONEST"
+    ax.text(1, top + 0.2, flag, fontsize=8.5, fontweight="bold", color=edge, ha="right", va="center")
+    ax.barh(middle, value, height=0.3, color=fill, hatch=hatch, edgecolor="white", linewidth=0, zorder=2)
+    if control is not None and worth is not None and worth["value"] > 0:
+        reach = {"left": min(control, value), "height": 0.3, "zorder": 3}
+        if value > control:  # what the leak adds
+            ax.barh(middle, value - control, color=edge, hatch=hatch, edgecolor="white", linewidth=0, **reach)
+        else:  # what its absence costs
+            ax.barh(middle, control - value, fill=False, edgecolor=edge, linestyle=(0, (3, 2)), **reach)
+    right = value
+    if low is not None and high is not None:
+        for tint, width, cap in (("white", 3.6, 10), (INK, 1.6, 8)):
+            ax.plot([low, high], [middle] * 2, color=tint, linewidth=width, zorder=5)
+            ax.plot([low, high], [middle] * 2, "|", color=tint, markersize=cap, markeredgewidth=width, zorder=5)
+        right = high
+    if control is not None:
+        ax.plot(control, middle, "D", color="white", markeredgecolor=INK, markersize=6.5, zorder=6)
+        right = control if right < control < right + 0.12 else right
+    ax.text(right + 0.022, middle, f"{value:.2f}", fontsize=13, fontweight="bold", color=INK, va="center", zorder=7)
+    ends = [middle - 0.2, middle + 0.2]
+    ax.plot([rung["chance"]] * 2, ends, color=INK, linewidth=1.3, linestyle=(0, (1, 1)), zorder=6)
+    headline, detail = _rung_captions(rung)
+    ax.text(0, top + 0.8, headline, fontsize=9.8, fontweight="bold" if worth else "normal", color=edge, va="center")
+    ax.text(0, top + 0.98, detail, fontsize=9.2, color=MUTED, va="center")
+
+
+def _rung_captions(rung: Mapping[str, Any]) -> tuple[str, str]:
+    """What the leak is worth, and beside which control."""
+    control, worth = rung["control"], rung["worth"]
+    chance = f"chance {rung['chance']:.3g}"
+    beside = "" if control is None else f"\N{WHITE DIAMOND} {control['title']}: {control['value']:.2f} · "
+    if worth is None:
+        return "nobody tested was trained on" if not rung["flagged"] else rung["flag"], beside + chance
+    low, high = worth["low"], worth["high"]
+    ends = "" if low is None or high is None else f" [{_points(low)}, {_points(high)}]"
+    return f"{worth['what']}: {_points(worth['value'])} points{ends}", beside + chance
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.0f}".replace("-", "\N{MINUS SIGN}").replace("+0", "0")
+
+
+def _ladder_legend(ax: Axes, rungs: Sequence[Mapping[str, Any]]) -> None:
+    patch, line = require("matplotlib.patches", extra="plot").Patch, require("matplotlib.lines", extra="plot").Line2D
+    kinds = {_SHARED: "speakers shared", _PEEKED: "test data used", _HONEST: "honest"}
+    shown = {_rung_colours(rung) for rung in rungs}
+    handles = [
+        patch(facecolor=fill, hatch=hatch, edgecolor="white", linewidth=0, label=label)
+        for (fill, edge, hatch), label in kinds.items()
+        if (fill, edge, hatch) in shown
+    ]
+    diamond = {"marker": "D", "color": "white", "markeredgecolor": INK, "markersize": 6.5, "linewidth": 0}
+    handles.append(line([], [], label="control", **diamond))
+    handles.append(line([], [], label="chance", color=INK, linewidth=1.3, linestyle=(0, (1, 1))))
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=len(handles),
+        frameon=False,
+        fontsize=9.2,
+        labelcolor=INK,
+        borderaxespad=0.3,
+        handlelength=1.6,
+        columnspacing=1.0,
+    )

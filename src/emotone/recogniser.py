@@ -1,4 +1,4 @@
-"""`Recogniser`: a front-end, a trained model as ONNX, its labels, and what is known about it.
+"""`Recogniser`: a front-end, a trained model as ONNX, its labels or dimensions, and what is known about it.
 
 Recordings in, answers out, without scikit-learn, librosa or torch. `load` gets one; `emotone.saved` is about
 the folder it lives in.
@@ -67,7 +67,8 @@ def load(name: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Rec
 class Recogniser:
     """Tells what emotion is heard in a recording. Made by `load`, or by `create` after training.
 
-    Using it doesn't change it, and threads may share it.
+    It knows either emotions (``labels``) or dimensions such as arousal (``dimensions``). Using it doesn't change it,
+    and threads may share it.
     """
 
     def __init__(self, parts: Parts, *, where: str, threads: int = 1) -> None:
@@ -75,6 +76,10 @@ class Recogniser:
         config = parts.config
         self.name: str = config["name"]
         self.labels: tuple[str, ...] = tuple(config["labels"])
+        self.dimensions: dict[str, tuple[float, float]] = {
+            dimension["name"]: (dimension["low"], dimension["high"]) for dimension in config.get("dimensions", [])
+        }
+        """What is predicted as a number, with the lowest and highest value of its training rows."""
         self.abstain_below: float = config["abstain_below"]
         self.commercial: bool | None = config["commercial"]
         """Whether the licences of what it was made from allow commercial use; None where that isn't clear."""
@@ -91,21 +96,24 @@ class Recogniser:
         *,
         model_bytes: bytes,
         frontend: FrontEnd,
-        labels: Sequence[str],
-        abstain_below: float,
+        labels: Sequence[str] = (),
+        dimensions: Mapping[str, tuple[float, float]] | None = None,
+        abstain_below: float = 0.0,
         about: Mapping[str, Any],
     ) -> Recogniser:
         """A new recogniser around a trained model.
 
         ``model_bytes`` is an ONNX graph with one input, float32 features ``(n, d)``, and one output,
-        probabilities ``(n, len(labels))``; `emotone.models.onnx.to_onnx` writes one. ``labels`` stand in
-        canonical order. With a confidence under ``abstain_below`` (0 to 1), no emotion is named. ``about`` is
-        what its card tells: see `emotone.saved.configuration`.
+        probabilities ``(n, len(labels))`` or numbers ``(n, len(dimensions))``: `emotone.models.onnx` writes them.
+        ``labels`` stand in canonical order; ``dimensions`` have the lowest and highest value of their training rows.
+        There are either. With a confidence under ``abstain_below`` (0 to 1), no emotion is named. ``about`` is what its
+        card tells: see `emotone.saved.configuration`.
 
         Raises `ConfigError` for facts that can't be, `RecogniserError` for a graph that doesn't fit them.
         """
         config = saved.configuration(
             labels=labels,
+            dimensions=dimensions,
             frontend=features.describe(frontend),
             frontend_licence=getattr(frontend, "licence_note", ""),
             model=model_bytes,
@@ -155,7 +163,11 @@ class Recogniser:
         refusals = tuple(_REFUSALS[flag] for flag in heard if flag in _REFUSALS)
         if refusals:
             return Segment(0.0, end, None, 0.0, {}, refusals, path)
-        scores = self._scores(signal, _name(source))
+        answer = self._answer(signal, _name(source))
+        if self.dimensions:
+            flags = ("long",) * (end > LONG) + heard
+            return Segment(0.0, end, None, 0.0, {}, flags, path, dimensions=answer)
+        scores = answer
         likeliest = max(scores, key=lambda name: scores[name])
         confidence = scores[likeliest]
         unsure = confidence < self.abstain_below
@@ -174,8 +186,25 @@ class Recogniser:
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Probabilities, ``(n, len(labels))``, of features, ``(n, d)``, that ``frontend`` gave.
 
-        Raises `ConfigError` for features of another shape, or that aren't finite.
+        Raises `ConfigError` for features of another shape, or that aren't finite, and where there are no labels.
         """
+        if not self.labels:
+            raise ConfigError(
+                f"{self._where} knows {', '.join(self.dimensions)}, not emotions, and so no probabilities; use "
+                "predict_dimensions."
+            )
+        return self._run(X)
+
+    def predict_dimensions(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Numbers, ``(n, len(dimensions))``, of features, ``(n, d)``, that ``frontend`` gave.
+
+        Raises `ConfigError` as `predict_proba` does, and where there are no dimensions.
+        """
+        if not self.dimensions:
+            raise ConfigError(f"{self._where} knows emotions and predicts no dimensions; use predict_proba.")
+        return self._run(X)
+
+    def _run(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
         rows = np.asarray(X, dtype=np.float32)
         if rows.ndim != 2 or rows.shape[1] != self._n_features:
             raise ConfigError(
@@ -187,7 +216,7 @@ class Recogniser:
         given = self._session.get_inputs()[0].name
         batches = (rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH))
         answers = [self._session.run(None, {given: batch})[0] for batch in batches]
-        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *answers])
+        return np.concatenate([np.zeros((0, len(self._outputs)), np.float32), *answers])
 
     def _signal(self, source: Source) -> Signal:
         """The sound at the rate the front-end wants."""
@@ -207,22 +236,27 @@ class Recogniser:
             )
         return signal
 
-    def _scores(self, signal: Signal, name: str) -> dict[str, float]:
+    @property
+    def _outputs(self) -> tuple[str, ...]:
+        """What the model's columns are."""
+        return self.labels or tuple(self.dimensions)
+
+    def _answer(self, signal: Signal, name: str) -> dict[str, float]:
         vector = self.frontend(signal)
         if not np.isfinite(vector).all():
             raise AudioError(f"{name} has {self.frontend.name} features that aren't finite. Record it again.")
-        proba = self.predict_proba(vector[np.newaxis])[0]
-        return {label: round(float(p), 6) for label, p in zip(self.labels, proba, strict=True)}
+        values = self._run(vector[np.newaxis])[0]
+        return {output: round(float(value), 6) for output, value in zip(self._outputs, values, strict=True)}
 
     def _check_widths(self) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        expected = [self._n_features, len(self.labels)]
+        expected = [self._n_features, len(self._outputs)]
         found = [node.shape[-1] if len(node.shape) == 2 else node.shape for node in (*inputs, *outputs)]
         if found != expected:
             raise RecogniserError(
                 f"{self._where} has a model that goes from {found[: len(inputs)]} features to "
-                f"{found[len(inputs) :]} probabilities, but there are {expected[0]} features and "
-                f"{expected[1]} labels. {saved.CURE}"
+                f"{found[len(inputs) :]} {'probabilities' if self.labels else 'numbers'}, but there are {expected[0]} "
+                f"features and {expected[1]} {'labels' if self.labels else 'dimensions'}. {saved.CURE}"
             )
 
     # --- as a Python object ---
@@ -239,10 +273,8 @@ class Recogniser:
 
     def __repr__(self) -> str:
         use = {True: "", False: ", not for commercial use", None: ", commercial use not clear"}
-        return (
-            f"<Recogniser {self.name!r}: {len(self.labels)} emotions from {self.frontend.name} features"
-            f"{use[self.commercial]}>"
-        )
+        what = f"{len(self.labels)} emotions" if self.labels else ", ".join(self.dimensions)
+        return f"<Recogniser {self.name!r}: {what} from {self.frontend.name} features{use[self.commercial]}>"
 
     def _repr_html_(self) -> str:
         return as_html(self._parts.config, self.card)

@@ -49,6 +49,8 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "seed": (int, type(None)),
     "versions": dict,
 }
+_OPTIONAL: dict[str, type | tuple[type, ...]] = {"dimensions": list}
+"""Keys that some recognisers have; a reader does without."""
 _SEAL = "config_sha256"
 
 
@@ -161,6 +163,7 @@ def _swap(new: Path, target: Path, old: Path) -> None:
 def configuration(
     *,
     labels: Sequence[str],
+    dimensions: Mapping[str, tuple[float, float]] | None = None,
     frontend: Mapping[str, Any],
     frontend_licence: str,
     model: bytes,
@@ -170,8 +173,9 @@ def configuration(
 ) -> dict[str, Any]:
     """The configuration of a new recogniser.
 
-    ``frontend`` is its description, ``frontend_licence`` what its licence forbids, ``version`` emotone's.
-    ``about`` has some of these:
+    ``dimensions`` are names with the range of their training rows, in place of ``labels``; the key is left out where
+    there are none. ``frontend`` is its description, ``frontend_licence`` what its licence forbids, ``version``
+    emotone's. ``about`` has some of these:
 
     - ``name``; ``licence`` of the recogniser; ``seed``; ``versions``, package to version
     - ``model``: a dict with its ``name`` and options
@@ -203,6 +207,8 @@ def configuration(
         "seed": about.get("seed"),
         "versions": about.get("versions", {}),
     }
+    if dimensions:
+        config["dimensions"] = [{"name": name, "low": low, "high": high} for name, (low, high) in dimensions.items()]
     return resealed(config)
 
 
@@ -264,11 +270,12 @@ def _trouble(config: Mapping[str, Any]) -> str:
             return f"it has no {key!r}"
         if not isinstance(config[key], kind):
             return f"its {key!r} is {config[key]!r}"
-    labels = config["labels"]
-    if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
-        return f"labels are two or more names, not {labels!r}"
-    if tuple(labels) != in_order(labels):
-        return f"labels stand once each in the order {', '.join(in_order(labels))}, not {', '.join(labels)}"
+    for key, kind in _OPTIONAL.items():
+        if key in config and not isinstance(config[key], kind):
+            return f"its {key!r} is {config[key]!r}"
+    trouble = _trouble_with_outputs(config["labels"], config.get("dimensions", []))
+    if trouble:
+        return trouble
     if not 0 <= config["abstain_below"] <= 1:
         return f"it abstains below a probability from 0 to 1, not {config['abstain_below']!r}"
     if not config["name"].isprintable() or not 0 < len(config["name"]) <= 100:
@@ -279,4 +286,24 @@ def _trouble(config: Mapping[str, Any]) -> str:
     for score in config["scores"]:
         if not isinstance(score, dict) or not isinstance(score.get("line"), str):
             return f"a score is a dict with the printed line, not {score!r}"
+    return ""
+
+
+def _trouble_with_outputs(labels: list[Any], dimensions: list[Any]) -> str:
+    if dimensions and labels:
+        return "it has labels and dimensions, and a model answers in one or the other"
+    if dimensions:
+        names = [str(each.get("name") or "") if isinstance(each, dict) else "" for each in dimensions]
+        if not all(names):
+            return f"a dimension has a name, low and high, unlike {dimensions!r}"
+        if len(set(names)) != len(names):
+            return f"dimensions stand once each, not {', '.join(names)}"
+        ends = [end for dimension in dimensions for end in (dimension.get("low"), dimension.get("high"))]
+        if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
+            return f"the low and high of a dimension are numbers, unlike in {dimensions!r}"
+        return ""
+    if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
+        return f"labels are two or more names, not {labels!r}"
+    if tuple(labels) != in_order(labels):
+        return f"labels stand once each in the order {', '.join(in_order(labels))}, not {', '.join(labels)}"
     return ""

@@ -48,6 +48,10 @@ class Segment:
     probability of the likeliest emotion, also where it was too low to be named. ``scores`` has a
     probability for each emotion the recogniser knows, in canonical order, and is empty where there was
     nothing to judge (silent, too short).
+
+    ``dimensions`` has a number for each dimension (arousal, valence, ...) that the recogniser predicts, on the scale
+    its card names. A recogniser of dimensions alone knows no emotions: ``emotion`` is None without a flag,
+    ``confidence`` 0 and ``scores`` empty.
     """
 
     start: float
@@ -58,6 +62,7 @@ class Segment:
     flags: tuple[str, ...] = ()
     source: Path | None = field(default=None, compare=False, repr=False)
     """The recording, if there is a file: for the player in a notebook. Not part of the answer."""
+    dimensions: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def duration(self) -> float:
@@ -72,15 +77,17 @@ class Segment:
             "emotion": self.emotion,
             "confidence": self.confidence,
             "scores": dict(self.scores),
+            "dimensions": dict(self.dimensions),
             "flags": list(self.flags),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Segment:
         """The segment of an `as_dict`; a ``file`` beside its keys, as `emotone predict --json` writes, is its
-        source. Raises `ConfigError` for another key, a missing one, or a value that can't be."""
+        source, and ``dimensions`` may be missing. Raises `ConfigError` for another key, a missing one, or a value
+        that can't be."""
         expected = ("start", "end", "emotion", "confidence", "scores", "flags")
-        odd = set(expected).symmetric_difference(set(data) - {"file"})
+        odd = set(expected).symmetric_difference(set(data) - {"file", "dimensions"})
         if odd:
             raise ConfigError(
                 f"A segment has the keys {', '.join(expected)}; "
@@ -88,6 +95,7 @@ class Segment:
             )
         try:
             scores = {str(name): float(value) for name, value in dict(data["scores"]).items()}
+            dimensions = {str(name): float(value) for name, value in dict(data.get("dimensions", {})).items()}
             segment = cls(
                 start=float(data["start"]),
                 end=float(data["end"]),
@@ -96,10 +104,11 @@ class Segment:
                 scores={name: scores[name] for name in in_order(scores)},
                 flags=tuple(map(str, data["flags"])),
                 source=Path(data["file"]) if data.get("file") else None,
+                dimensions=dimensions,
             )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{dict(data)!r} isn't a segment: {error}.") from error
-        numbers = (segment.start, segment.end, segment.confidence, *scores.values())
+        numbers = (segment.start, segment.end, segment.confidence, *scores.values(), *dimensions.values())
         if not all(map(math.isfinite, numbers)) or segment.start > segment.end:
             raise ConfigError(
                 f"{dict(data)!r} isn't a segment: its numbers must be finite, its end not before its start."
@@ -107,11 +116,17 @@ class Segment:
         return segment
 
     def __str__(self) -> str:
-        words = f"{self.start:.2f}–{self.end:.2f} s  {self._headline()}"
+        words = f"{self.start:.2f}–{self.end:.2f} s  {self.headline}"
         return f"{words}  [{', '.join(self.flags)}]" if self.flags else words
 
-    def _headline(self) -> str:
-        return "can't tell" if self.emotion is None else f"{self.emotion} {100 * self.confidence:.0f} %"
+    @property
+    def headline(self) -> str:
+        """The answer in a few words: ``angry 81 %``, ``arousal 5.20, valence 2.74`` or ``can't tell``."""
+        if self.emotion is not None:
+            return f"{self.emotion} {100 * self.confidence:.0f} %"
+        if self.dimensions and not self.scores:
+            return ", ".join(f"{name} {value:.2f}" for name, value in self.dimensions.items())
+        return "can't tell"
 
     # --- Jupyter ---
 
@@ -119,9 +134,9 @@ class Segment:
         where = f"{self.start:.2f}–{self.end:.2f} s"
         if self.source is not None:
             where = f"{escape(self.source.name)} · {where}"
-        tint = _UNSURE if self.emotion is None else colour(self.emotion)
+        tint = "inherit" if self.dimensions else _UNSURE if self.emotion is None else colour(self.emotion)
         head = (
-            f'<div><b style="font-size:1.35em;color:{tint}">{escape(self._headline())}</b>'
+            f'<div><b style="font-size:1.35em;color:{tint}">{escape(self.headline)}</b>'
             f'<span style="opacity:.65;margin-left:.8em">{where}</span></div>'
         )
         rows = "".join(_bar(name, share, name == self._likeliest) for name, share in self.scores.items())

@@ -73,6 +73,8 @@ def predict(
         from emotone import recogniser
 
         loaded = recogniser.load(model)
+        if plot is not None and loaded.dimensions:
+            raise ConfigError(f"--plot draws the scores of emotions, and {loaded.name} has none. Leave out --plot.")
         for problem in unmatched:
             complain(problem)
         names = {path: STDIN if path == stdin else _printable(path) for path in paths}
@@ -210,11 +212,13 @@ def _form(loaded: Recogniser, names: Sequence[str], *, as_json: bool, as_csv: bo
     if as_json:
         return _json_line
     if as_csv:
-        return _csv_rows(loaded.labels)
+        return _csv_rows(loaded.labels, tuple(loaded.dimensions))
     console = stdout()
     if len(names) <= _IN_FULL:
         return lambda name, segment: _rendered(console, *_in_full(console, name, segment))
     width = max(map(_columns, names))
+    if loaded.dimensions:
+        return lambda name, segment: _rendered(console, _dimensions_in_a_line(name, segment, width))
     return lambda name, segment: _rendered(console, _in_a_line(console, name, segment, loaded.labels, width))
 
 
@@ -222,8 +226,9 @@ def _json_line(name: str, segment: Segment) -> str:
     return json.dumps({"file": name, **segment.as_dict()}, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _csv_rows(labels: Sequence[str]) -> Form:
-    header = ["file", "start", "end", "emotion", "confidence", "flags", *(f"p_{label}" for label in labels)]
+def _csv_rows(labels: Sequence[str], dimensions: Sequence[str]) -> Form:
+    votes = [f"p_{label}" for label in labels]
+    header = ["file", "start", "end", "emotion", "confidence", "flags", *votes, *dimensions]
     waiting = [header]  # goes out with the first row, so that a table without rows stays empty
 
     def rows(name: str, segment: Segment) -> str:
@@ -231,7 +236,8 @@ def _csv_rows(labels: Sequence[str]) -> Form:
         facts = [name, segment.start, segment.end, segment.emotion, segment.confidence, " ".join(segment.flags)]
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerows(waiting)
-        writer.writerow([*facts, *(segment.scores.get(label) for label in labels)])
+        values = [segment.dimensions.get(name) for name in dimensions]
+        writer.writerow([*facts, *(segment.scores.get(label) for label in labels), *values])
         waiting.clear()
         return buffer.getvalue()
 
@@ -263,6 +269,14 @@ def _in_full(console: Console, name: str, segment: Segment) -> list[Text]:
     return lines
 
 
+def _dimensions_in_a_line(name: str, segment: Segment, width: int) -> Text:
+    from rich.text import Text
+
+    line = Text(f"{_cropped(name, width)}  ")
+    line.append(segment.headline, "bold" if segment.dimensions else "dim")
+    return line.append("".join(f", {flag}" for flag in segment.flags), "yellow")
+
+
 def _in_a_line(console: Console, name: str, segment: Segment, labels: Sequence[str], width: int) -> Text:
     from rich.text import Text
 
@@ -290,9 +304,7 @@ def _in_a_line(console: Console, name: str, segment: Segment, labels: Sequence[s
 def _headline(segment: Segment) -> tuple[str, str]:
     from emotone.labels import colour
 
-    if segment.emotion is None:
-        return "can't tell", "bold"
-    return f"{segment.emotion} {_percent(segment.confidence).strip()}", f"bold {colour(segment.emotion)}"
+    return segment.headline, f"bold {colour(segment.emotion)}" if segment.emotion else "bold"
 
 
 def _percent(share: float) -> str:

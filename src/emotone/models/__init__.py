@@ -1,4 +1,4 @@
-"""Models: scikit-learn estimators that turn features into calibrated probabilities.
+"""Models: scikit-learn estimators that turn features into calibrated probabilities, or into numbers.
 
 ================  ======================================================================================
 name              what it is
@@ -8,11 +8,14 @@ name              what it is
 ``mlp``           rank-normalised features, one hidden layer, a sane default
 ``tutorial_mlp``  the tutorial's `sklearn.neural_network.MLPClassifier`, to the letter; ``scaler=True`` adds
                   the standardisation it lacks
+``ridge``         for targets (arousal, ...): rank-normalised features, linear regression, penalty by speaker
+``svr``           for targets: rank-normalised features, support vector regression (RBF)
 ================  ======================================================================================
 
-The first three weigh all emotions alike, however many rows they have, and choose and calibrate inside the training
-speakers (`emotone.models.calibration.CalibratedClassifier`). Every ``fit`` takes the speakers as ``groups``. Packages
-add models by the entry point group ``emotone.models``.
+The last two predict numbers: ``fit(X, y)`` with ``y (n, k)``, and ``predict(X)``
+(`emotone.models.regression.SpeakerRegressor`). The first three weigh all emotions alike, however many rows they have,
+and choose and calibrate inside the training speakers (`emotone.models.calibration.CalibratedClassifier`). Every ``fit``
+takes the speakers as ``groups``. Packages add models by the entry point group ``emotone.models``.
 """
 
 from __future__ import annotations
@@ -25,12 +28,15 @@ from typing import Any
 
 from emotone.errors import ConfigError, require, unknown
 
-__all__ = ["ENTRY_POINTS", "get", "names"]
+__all__ = ["ENTRY_POINTS", "REGRESSORS", "get", "names"]
 
 ENTRY_POINTS = "emotone.models"
 """The entry point group under which other packages register models: functions of ``seed`` and their own options."""
 
-_BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp")
+REGRESSORS = ("ridge", "svr")
+"""The models that predict numbers in place of emotions."""
+
+_BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp", *REGRESSORS)
 
 
 def names() -> tuple[str, ...]:
@@ -61,9 +67,9 @@ def get(name: str, *, seed: int = 0, **options: Any) -> Any:
 def _maker(name: str) -> Callable[..., Any]:
     if name in _BUILT_IN:
         require("sklearn", extra="train")
-        from emotone.models import classic
+        from emotone.models import classic, regression
 
-        made: Callable[..., Any] = getattr(classic, name)
+        made: Callable[..., Any] = getattr(regression if name in REGRESSORS else classic, name)
         return made
     for point in entry_points(group=ENTRY_POINTS):
         if point.name == name:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from emotone.errors import ExperimentError
 from emotone.splits import inner_folds
 
-__all__ = ["CalibratedClassifier", "class_scores", "temperature"]
+__all__ = ["CalibratedClassifier", "class_scores", "softmax", "temperature"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Point: TypeAlias = dict[str, Any]
@@ -81,14 +81,14 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             _classifier(self.estimator_).set_params(**self.chosen_)
             self.estimator_.fit(X, y)
         self.temperature_ = temperature(scores[best], codes[rows])
-        self.held_out_proba_ = _softmax(scores[best] / self.temperature_)
+        self.held_out_proba_ = softmax(scores[best] / self.temperature_)
         return self
 
     def predict_proba(self, X: Any) -> Floats:
         """Calibrated probabilities, ``(n, n_classes)``, columns as in ``classes_``."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)  # a saved recogniser answers in doubles too
-        return _softmax(class_scores(self.estimator_, X) / self.temperature_)
+        return softmax(class_scores(self.estimator_, X) / self.temperature_)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each row."""
@@ -129,7 +129,7 @@ def temperature(scores: Floats, codes: NDArray[np.integer[Any]]) -> float:
     low, high = np.log(0.05 * spread), np.log(20.0 * spread)
     for _ in range(50):
         middle = (low + high) / 2.0
-        expected = (_softmax(scores / np.exp(middle)) * scores).sum(axis=1).mean()
+        expected = (softmax(scores / np.exp(middle)) * scores).sum(axis=1).mean()
         low, high = (middle, high) if expected > truth else (low, middle)
     return float(np.exp((low + high) / 2.0))
 
@@ -168,7 +168,8 @@ def _mean_recall(codes: NDArray[np.integer[Any]], scores: Floats) -> float:
     return float((np.bincount(codes, weights=hits)[counts > 0] / counts[counts > 0]).mean())
 
 
-def _softmax(scores: Floats) -> Floats:
+def softmax(scores: Floats) -> Floats:
+    """Shares that sum to 1 in each row of ``scores``, ``(n, n_classes)``."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: Floats = powers / powers.sum(axis=1, keepdims=True)
     return shares

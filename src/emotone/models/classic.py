@@ -23,11 +23,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from emotone.errors import ConfigError
-from emotone.models.calibration import CalibratedClassifier, check_classes
+from emotone.errors import ConfigError, unknown
+from emotone.models.calibration import CalibratedClassifier, check_classes, softmax
 from emotone.models.rankgauss import RankGauss
 
-__all__ = ["BalancedMLP", "ScaledSVC", "Uncalibrated", "logistic", "mlp", "svm", "tutorial_mlp"]
+__all__ = ["BalancedMLP", "ScaledSVC", "Uncalibrated", "logistic", "mlp", "pair_signs", "svm", "tutorial_mlp"]
 
 
 def logistic(*, C: float | Sequence[float] = (0.002, 0.005, 0.02), n_folds: int = 5, seed: int = 0) -> Any:
@@ -40,14 +40,33 @@ def logistic(*, C: float | Sequence[float] = (0.002, 0.005, 0.02), n_folds: int 
     return _calibrated(classifier, n_folds, seed, grid={"C": strengths})
 
 
-def svm(*, C: float = 5.0, gamma: float = 0.25, n_folds: int = 5, seed: int = 0) -> Any:
+def svm(
+    *,
+    C: float = 5.0,
+    gamma: float = 0.25,
+    votes: bool = False,
+    scaler: str = "ranks",
+    calibrated: bool = True,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> Any:
     """A support vector machine with an RBF kernel (`ScaledSVC`).
 
     ``gamma`` is in units of one over the number of features, so it keeps its meaning from one front-end to another.
+    ``scaler="standard"``, ``gamma=1``, ``votes=True`` and ``calibrated=False`` give the textbook's: zero mean, unit
+    variance, scikit-learn's ``gamma="scale"`` and its votes, and nothing fitted to held-out speakers.
     """
     _number("C", C, above=0)
     _number("gamma", gamma, above=0)
-    return _calibrated(ScaledSVC(C=C, gamma_scale=gamma, class_weight="balanced"), n_folds, seed)
+    if scaler not in _SCALERS:
+        raise unknown("scaler", scaler, _SCALERS)
+    for option, value in (("votes", votes), ("calibrated", calibrated)):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{option} must be true or false, not {value!r}")
+    classifier = ScaledSVC(C=C, gamma_scale=gamma, class_weight="balanced", votes=votes)
+    if calibrated:
+        return _calibrated(classifier, n_folds, seed, scaler=scaler)
+    return Uncalibrated(Pipeline([("scaler", _SCALERS[scaler]()), ("classifier", classifier)]))
 
 
 def mlp(
@@ -86,9 +105,14 @@ def tutorial_mlp(*, scaler: bool = False, seed: int = 0) -> Any:
     return Uncalibrated(Pipeline([*steps, ("classifier", classifier)]))
 
 
-def _calibrated(classifier: Any, n_folds: int, seed: int, grid: dict[str, Any] | None = None) -> Any:
+_SCALERS: dict[str, type] = {"ranks": RankGauss, "standard": StandardScaler}
+
+
+def _calibrated(
+    classifier: Any, n_folds: int, seed: int, grid: dict[str, Any] | None = None, scaler: str = "ranks"
+) -> Any:
     _number("n_folds", n_folds, least=2, whole=True)
-    pipeline = Pipeline([("ranks", RankGauss()), ("classifier", classifier)])
+    pipeline = Pipeline([(scaler, _SCALERS[scaler]()), ("classifier", classifier)])
     return CalibratedClassifier(pipeline, grid=grid, n_folds=n_folds, seed=seed)
 
 
@@ -115,15 +139,20 @@ class ScaledSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     is ``gamma_scale`` over the number of features.
 
     Each class scores the sum of its machines' margins: smoother than counting votes, and a sum over the vectors of
-    all machines at once. Learned: ``vectors_ (n_vectors, n_features)``, ``weights_ (n_vectors, n_scores)``, ``bias_
-    (n_scores,)``, ``gamma_`` and ``classes_``; there is one score for two classes, otherwise one for each. A row's
-    scores are ``exp(-gamma * |row - vectors|**2) @ weights + bias``.
+    all machines at once. With ``votes`` each machine has one vote, and margins only part equals, by less than a vote:
+    the scores of `sklearn.svm.SVC`, whose answers are better where ``gamma`` is large.
+
+    Learned: ``vectors_ (n_vectors, n_features)``, ``weights_ (n_vectors, n_margins)``, ``bias_ (n_margins,)``,
+    ``gamma_`` and ``classes_``. A row's margins are ``exp(-gamma * |row - vectors|**2) @ weights + bias``: one for two
+    classes, otherwise one for each class, which is its score, or with ``votes`` one for each pair, in the order of
+    ``itertools.combinations``, positive for the first.
     """
 
-    def __init__(self, C: float = 5.0, gamma_scale: float = 1.0, class_weight: Any = None) -> None:
+    def __init__(self, C: float = 5.0, gamma_scale: float = 1.0, class_weight: Any = None, votes: bool = False) -> None:
         self.C = C
         self.gamma_scale = gamma_scale
         self.class_weight = class_weight
+        self.votes = votes
 
     def fit(self, X: Any, y: Any) -> ScaledSVC:
         """Train on ``X (n, n_features)`` and ``y (n,)``. Raises `ExperimentError` for a single class."""
@@ -136,7 +165,10 @@ class ScaledSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X, y
         )
         self.vectors_ = machines.support_vectors_
-        self.weights_, self.bias_ = _summed_over_pairs(machines)
+        self.weights_, self.bias_ = _pairs(machines)
+        if not self.votes:
+            signs = pair_signs(len(self.classes_))
+            self.weights_, self.bias_ = self.weights_ @ signs, self.bias_ @ signs
         return self
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -145,7 +177,9 @@ class ScaledSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, dtype=np.float64, reset=False)
         kernel = rbf_kernel(X, self.vectors_, gamma=self.gamma_)
         scores: NDArray[np.float64] = kernel @ self.weights_ + self.bias_
-        return scores[:, 0] if len(self.classes_) == 2 else scores
+        if len(self.classes_) == 2:
+            return scores[:, 0]
+        return _voted(scores, len(self.classes_)) if self.votes else scores
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The class with the highest score."""
@@ -155,9 +189,32 @@ class ScaledSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return answer
 
 
-def _summed_over_pairs(machines: SVC) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights and bias of `ScaledSVC` from libsvm's compact storage: each machine counts for the first class of its
-    pair and against the second.
+def pair_signs(n_classes: int) -> NDArray[np.float64]:
+    """``(n_pairs, n_classes)``: 1 for the first class of each pair, -1 for the second. Of two classes there is one
+    margin, positive for the second: ``[[1]]``."""
+    if n_classes == 2:
+        return np.ones((1, 1))
+    pairs = list(itertools.combinations(range(n_classes), 2))
+    signs = np.zeros((len(pairs), n_classes))
+    rows = np.arange(len(pairs))
+    signs[rows, [first for first, _ in pairs]] = 1.0
+    signs[rows, [second for _, second in pairs]] = -1.0
+    return signs
+
+
+def _voted(margins: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+    """Votes for each class, with less than a third of a vote for its summed margins (scikit-learn's
+    ``_ovr_decision_function``)."""
+    signs = pair_signs(n_classes)
+    won = margins > 0
+    votes = won @ np.maximum(signs, 0) + ~won @ np.maximum(-signs, 0)
+    summed = margins @ signs
+    answer: NDArray[np.float64] = votes + summed / (3 * (np.abs(summed) + 1))
+    return answer
+
+
+def _pairs(machines: SVC) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights ``(n_vectors, n_pairs)`` and bias ``(n_pairs,)`` of each machine, from libsvm's compact storage.
 
     ``dual_coef_`` has a row for each of the other classes; see "Multi-class strategies" in scikit-learn's SVM guide.
     """
@@ -166,15 +223,12 @@ def _summed_over_pairs(machines: SVC) -> tuple[NDArray[np.float64], NDArray[np.f
         return machines.dual_coef_.T, machines.intercept_
     ends = np.cumsum(machines.n_support_)
     owners = [slice(end - count, end) for end, count in zip(ends, machines.n_support_, strict=True)]
-    weights, bias = np.zeros((len(machines.support_), n_classes)), np.zeros(n_classes)
-    pairs = itertools.combinations(range(n_classes), 2)
-    for (first, second), offset in zip(pairs, machines.intercept_, strict=True):
+    pairs = list(itertools.combinations(range(n_classes), 2))
+    weights = np.zeros((len(machines.support_), len(pairs)))
+    for pair, (first, second) in enumerate(pairs):
         for owner, row in ((owners[first], second - 1), (owners[second], first)):
-            weights[owner, first] += machines.dual_coef_[row, owner]
-            weights[owner, second] -= machines.dual_coef_[row, owner]
-        bias[first] += offset
-        bias[second] -= offset
-    return weights, bias
+            weights[owner, pair] = machines.dual_coef_[row, owner]
+    return weights, machines.intercept_
 
 
 class BalancedMLP(MLPClassifier):  # type: ignore[misc]
@@ -223,11 +277,17 @@ class Uncalibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """The estimator's own probabilities, ``(n, n_classes)``, columns as in ``classes_``."""
+        """The estimator's own probabilities, ``(n, n_classes)``, columns as in ``classes_``.
+
+        Where it has none, the softmax of its scores stands in, as of logits: it ranks the classes and no more.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        proba: NDArray[np.float64] = self.estimator_.predict_proba(X)
-        return proba
+        if hasattr(self.estimator_, "predict_proba"):
+            proba: NDArray[np.float64] = self.estimator_.predict_proba(X)
+            return proba
+        scores = np.asarray(self.estimator_.decision_function(X), dtype=np.float64)
+        return softmax(np.stack([np.zeros_like(scores), scores], axis=1) if scores.ndim == 1 else scores)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each row."""

@@ -1,8 +1,9 @@
-"""A trained classic model as an ONNX graph: features in, calibrated probabilities out.
+"""A trained classic model as an ONNX graph: features in, calibrated probabilities (or predicted numbers) out.
 
 Only standard operators are used, so any ONNX runtime runs the graph. Steps map to operators one to one: see
-`_STEPS` and `_CLASSIFIERS`; a model with a step that isn't there can't be saved as a recogniser yet. The arithmetic
-inside is double, as scikit-learn's is: features of ten thousand that vary by one would lose their digits in float32.
+`_STEPS` and the tables after it; a model with a step that isn't there can't be saved as a recogniser yet. The
+arithmetic inside is double, as scikit-learn's is: features of ten thousand that vary by one would lose their digits in
+float32.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,12 +22,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from emotone.errors import ConfigError, require
 from emotone.models.calibration import CalibratedClassifier
-from emotone.models.classic import BalancedMLP, ScaledSVC, Uncalibrated
+from emotone.models.classic import BalancedMLP, ScaledSVC, Uncalibrated, pair_signs
 from emotone.models.rankgauss import RankGauss
+from emotone.models.regression import ScaledSVR, SpeakerRegressor
 
-__all__ = ["INPUT", "OPSET", "OUTPUT", "to_onnx"]
+__all__ = ["INPUT", "NUMBERS", "OPSET", "OUTPUT", "regression_to_onnx", "to_onnx"]
 
-INPUT, OUTPUT = "features", "probabilities"
+INPUT, OUTPUT, NUMBERS = "features", "probabilities", "dimensions"
 OPSET = 17
 """ONNX operator set of 2022: old enough for every runtime in use."""
 
@@ -50,8 +52,7 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
             f"The labels must be the model's classes ({', '.join(map(str, model.classes_))}), "
             f"not {', '.join(labels) or 'none'}."
         )
-    if n_features != model.n_features_in_:
-        raise ConfigError(f"The model was trained on {model.n_features_in_} features, not {n_features}.")
+    _check_features(model, n_features)
     if not isinstance(model, CalibratedClassifier | Uncalibrated):
         raise _no_counterpart(model, [CalibratedClassifier, Uncalibrated])
     graph = _Graph()
@@ -73,7 +74,35 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
     order = np.searchsorted(model.classes_, list(labels))
     chosen = graph.add("Gather", proba, graph.constant("order", order, np.int64), axis=1)
     graph.add("Cast", chosen, to=graph.single, output=OUTPUT)
-    return graph.serialised(n_features, len(labels))
+    return graph.serialised(n_features, OUTPUT, len(labels))
+
+
+def regression_to_onnx(model: Any, n_features: int) -> bytes:
+    """The fitted ``model`` of targets (`emotone.models.regression.SpeakerRegressor`) as a serialised ONNX graph.
+
+    Input ``features``, float32 ``(n, n_features)``; output ``dimensions``, float32 ``(n, k)``, in the order of the
+    targets it was fitted to. Raises `ConfigError` as `to_onnx` does.
+    """
+    check_is_fitted(model)
+    if not isinstance(model, SpeakerRegressor):
+        raise _no_counterpart(model, [SpeakerRegressor])
+    _check_features(model, n_features)
+    graph = _Graph()
+    flow = _ranks(graph, model.ranks_, graph.add("Cast", INPUT, to=graph.double))
+    raw = [_counterpart(regressor, _REGRESSORS)(graph, regressor, flow) for _, regressor in model.regressors_]
+    order = np.argsort(np.concatenate([columns for columns, _ in model.regressors_]))
+    joined = graph.add("Gather", graph.add("Concat", *raw, axis=1), graph.constant("order", order, np.int64), axis=1)
+    scaled = graph.add("Mul", joined, graph.constant("slope", model.slope_))
+    moved = graph.add("Add", scaled, graph.constant("offset", model.offset_))
+    inside = graph.add("Max", moved, graph.constant("lowest", model.lowest_))
+    inside = graph.add("Min", inside, graph.constant("highest", model.highest_))
+    graph.add("Cast", inside, to=graph.single, output=NUMBERS)
+    return graph.serialised(n_features, NUMBERS, model.n_targets_)
+
+
+def _check_features(model: Any, n_features: int) -> None:
+    if n_features != model.n_features_in_:
+        raise ConfigError(f"The model was trained on {model.n_features_in_} features, not {n_features}.")
 
 
 @dataclass
@@ -106,7 +135,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def serialised(self, n_features: int, n_labels: int) -> bytes:
+    def serialised(self, n_features: int, output: str, n_outputs: int) -> bytes:
         """The checked model as bytes."""
         onnx = require("onnx", extra="train")
         helper = onnx.helper
@@ -114,7 +143,7 @@ class _Graph:
             self.nodes,
             "emotone",
             [helper.make_tensor_value_info(INPUT, self.single, ["n", n_features])],
-            [helper.make_tensor_value_info(OUTPUT, self.single, ["n", n_labels])],
+            [helper.make_tensor_value_info(output, self.single, ["n", n_outputs])],
             self.constants,
         )
         opset = helper.make_opsetid("", OPSET)
@@ -177,16 +206,34 @@ def _mlp(graph: _Graph, step: MLPClassifier, flow: str) -> str:
     return _linear(graph, flow, step.coefs_[-1], step.intercepts_[-1])
 
 
-def _svm(graph: _Graph, step: ScaledSVC, flow: str) -> str:
+def _ridge(graph: _Graph, step: Ridge, flow: str) -> str:
+    # One target leaves a vector or a matrix of one row, depending on scikit-learn's version.
+    return _linear(graph, flow, np.atleast_2d(step.coef_).T, np.atleast_1d(step.intercept_))
+
+
+def _svm(graph: _Graph, step: ScaledSVC | ScaledSVR, flow: str) -> str:
     # |x - v|^2 = |x|^2 - 2 x.v + |v|^2, so that no (n, n_vectors, d) array is needed.
     squared = graph.add("Mul", flow, flow)
     own = graph.add("ReduceSum", squared, graph.constant("axis", [1], np.int64), keepdims=1)
     cross = graph.add("MatMul", flow, graph.constant("vectors", -2.0 * step.vectors_.T))
     distance = graph.add("Add", graph.add("Add", cross, own), graph.constant("norms", (step.vectors_**2).sum(axis=1)))
     kernel = graph.add("Exp", graph.add("Mul", distance, graph.constant("gamma", -step.gamma_)))
-    return _linear(graph, kernel, step.weights_, step.bias_)
+    margins = _linear(graph, kernel, step.weights_, step.bias_)
+    return _voted(graph, step, margins) if getattr(step, "votes", False) and len(step.classes_) > 2 else margins
+
+
+def _voted(graph: _Graph, step: ScaledSVC, margins: str) -> str:
+    signs = pair_signs(len(step.classes_))
+    won = graph.add("Cast", graph.add("Greater", margins, graph.constant("zero", 0.0)), to=graph.double)
+    # A pair's first class has its vote where it won, the second where it didn't: won * sign, and one for the second.
+    votes = _linear(graph, won, signs, np.maximum(-signs, 0).sum(axis=0))
+    summed = graph.add("MatMul", margins, graph.constant("signs", signs))
+    size = graph.add("Add", graph.add("Abs", summed), graph.constant("one", 1.0))
+    parted = graph.add("Div", summed, graph.add("Mul", size, graph.constant("three", 3.0)))
+    return graph.add("Add", votes, parted)
 
 
 _STEPS: dict[type, _Writer] = {RankGauss: _ranks, StandardScaler: _scaler}
 _CALIBRATED: dict[type, _Writer] = {LogisticRegression: _logistic, BalancedMLP: _mlp, ScaledSVC: _svm}
-_UNCALIBRATED: dict[type, _Writer] = {LogisticRegression: _logistic, MLPClassifier: _mlp}
+_UNCALIBRATED: dict[type, _Writer] = {LogisticRegression: _logistic, MLPClassifier: _mlp, ScaledSVC: _svm}
+_REGRESSORS: dict[type, _Writer] = {Ridge: _ridge, ScaledSVR: _svm}

@@ -8,21 +8,27 @@ protocol      test folds                                                        
 ``official``  the lists of speakers that a corpus's owner or a benchmark published     unseen
 ``holdout``   one group of speakers, named or drawn                                    unseen
 ``given``     the rows that the table's column ``split`` calls test                    as found
+``corpora``   one corpus each, over the emotions that all have                         unseen
+``across``    some corpora, trained on others, over the emotions that both have        unseen
+``sentences`` groups of sentences                                                      as found
+``file``      those of a split that was saved                                          as found
 ``random``    rows at random                                                           shared
 ============  =======================================================================  =========
 
-What train and test share is looked up in the table, never assumed; `Split` and its description tell.
+The last column is what to expect. What train and test share is looked up in the table, never assumed, and whatever
+way a `Split` was come by, its description ends with it.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emotone.errors import ConfigError, ExperimentError, require, unknown
+from emotone.splits._crossing import across, corpora
 from emotone.splits._dealing import (
     InnerFolds,
     codes_of,
@@ -33,13 +39,16 @@ from emotone.splits._dealing import (
     inner_folds,
     traits,
 )
+from emotone.splits._files import document, file, load, read, save, write
+from emotone.splits._published import given, official
 from emotone.splits._table import (
     Split,
     check_lone_emotions,
     emotions_of,
     fingerprint,
     genders_of,
-    make_split,
+    of_folds,
+    sentences_of,
     some,
     speakers_of,
 )
@@ -53,46 +62,38 @@ if TYPE_CHECKING:
 __all__ = [
     "InnerFolds",
     "Split",
+    "across",
+    "corpora",
+    "document",
+    "file",
     "fingerprint",
     "get",
     "given",
     "holdout",
     "inner_folds",
+    "load",
     "loso",
     "names",
+    "of_folds",
     "official",
     "random",
+    "read",
+    "save",
+    "sentences",
     "speakers",
     "split",
+    "write",
 ]
 
 
-def split(
-    table: pd.DataFrame,
-    protocol: str = "speakers",
-    *,
-    n_folds: int | None = None,
-    seed: int | None = None,
-    folds: Sequence[Collection[str]] | None = None,
-    test_speakers: Collection[str] | None = None,
-    test_size: float | None = None,
-    repeats: int | None = None,
-) -> Split:
+def split(table: pd.DataFrame, protocol: str = "speakers", **options: Any) -> Split:
     """The folds of ``protocol`` (one of `names`) over ``table``, every row of which must have an emotion.
 
-    Options are those of the function of that name, and None means its default. Raises `ConfigError` for
+    ``options`` are those of the function of that name (`get`), and None means its default. Raises `ConfigError` for
     an option that the protocol doesn't have (except a seed: some have nothing to draw), `ExperimentError` for
     a table that can't be split so.
     """
     chosen = get(protocol)
-    options = {
-        "n_folds": n_folds,
-        "folds": folds,
-        "test_speakers": test_speakers,
-        "test_size": test_size,
-        "repeats": repeats,
-        "seed": seed,
-    }
     wanted = {name: value for name, value in options.items() if value is not None}
     taken = list(inspect.signature(chosen).parameters)[1:]
     strange = [name for name in wanted if name not in taken and name != "seed"]
@@ -138,7 +139,7 @@ def speakers(table: pd.DataFrame, *, n_folds: int = 5, seed: int = 0) -> Split:
             f"No {n_folds} folds of the {n_speakers} speakers leave every emotion something to train on; "
             "use fewer folds, or leave out the rarest emotion."
         )
-    return make_split(table, "speakers", f"{n_folds} folds", folds_of(fold, n_folds))
+    return of_folds(table, "speakers", f"{n_folds} folds", folds_of(fold, n_folds))
 
 
 def loso(table: pd.DataFrame) -> Split:
@@ -148,58 +149,7 @@ def loso(table: pd.DataFrame) -> Split:
     if n_speakers < 2:
         raise ExperimentError(_ONE_SPEAKER.format(who[0]))
     check_lone_emotions(who, y)
-    return make_split(table, "loso", f"{n_speakers} folds", folds_of(codes_of(who), n_speakers))
-
-
-def official(table: pd.DataFrame, *, folds: Sequence[Collection[str]] = ()) -> Split:
-    """The test folds that a corpus's owner or a benchmark has published, as lists of speakers.
-
-    Speakers may be written as in the table (``ravdess/07``) or without the corpus (``07``). All speakers of
-    the table, which must be of one corpus, have to be listed; listed speakers that the table lacks become a
-    note, and part of the description.
-    """
-    who = speakers_of(table, "official")
-    corpora = sorted(set(table["corpus"]))
-    if len(corpora) > 1 or not folds:
-        reason = (
-            f"Official folds belong to one corpus, but the table has {', '.join(corpora)}"
-            if len(corpora) > 1
-            else f"No official folds are known for {corpora[0]}"
-        )
-        raise ExperimentError(f"{reason}; use the protocol speakers or loso.")
-    listed = [{_global(name, corpora[0]) for name in fold} for fold in folds]
-    everyone, present = set().union(*listed), set(who)
-    _check_official(corpora[0], listed, present)
-    number = {name: i for i, fold in enumerate(listed) for name in fold}
-    rows = folds_of(np.array([number[name] for name in who]), len(listed))
-    absent = sorted(everyone - present)
-    if not absent:
-        return make_split(table, "official", f"{len(listed)} folds", rows)
-    size = f"{len(listed)} folds, {len(present)} of {len(everyone)} speakers"
-    return make_split(table, "official", size, rows, (f"The table lacks {some(absent)} of the official folds.",))
-
-
-def _global(name: str, corpus: str) -> str:
-    return name if "/" in name else f"{corpus}/{name}"
-
-
-def _check_official(corpus: str, listed: list[set[str]], present: set[str]) -> None:
-    everyone = set().union(*listed)
-    twice = sorted(name for name in everyone if sum(name in fold for fold in listed) > 1)
-    if twice:
-        raise ExperimentError(f"The official folds of {corpus} list {some(twice)} twice; correct the folds.")
-    unlisted = sorted(present - everyone)
-    if unlisted:
-        raise ExperimentError(
-            f"The official folds of {corpus} don't list {some(unlisted)}, whom the table has; "
-            "correct the folds, or use the protocol speakers."
-        )
-    for i, fold in enumerate(listed, 1):
-        if not fold & present:
-            raise ExperimentError(
-                f"The table has nobody of official fold {i} of {len(listed)} ({some(sorted(fold))}); "
-                "complete the corpus, or use the protocol speakers."
-            )
+    return of_folds(table, "loso", f"{n_speakers} folds", folds_of(codes_of(who), n_speakers))
 
 
 def holdout(
@@ -223,31 +173,29 @@ def holdout(
         chosen = _drawn(table, 0.25 if test_size is None else test_size, who, y, seed)
     test = np.isin(who.astype(str), chosen)
     size = f"{len(chosen)} of {len(everyone)} speakers"
-    return make_split(table, "holdout", size, ((np.flatnonzero(~test), np.flatnonzero(test)),))
+    return of_folds(table, "holdout", size, ((np.flatnonzero(~test), np.flatnonzero(test)),))
 
 
-def given(table: pd.DataFrame) -> Split:
-    """The corpus's own partition, from the column ``split``: train, dev (or validation) and test.
+def sentences(table: pd.DataFrame, *, n_folds: int | None = None, seed: int = 0) -> Split:
+    """Each sentence (the column ``text``) in one test fold, speakers as they fall; at most five folds unless told.
 
-    Each distinct value that starts with ``test`` (``test1``, ``test2``) is a fold; all rows called train, dev
-    or validation are trained on. Rows without a value are left out, and a note says how many.
+    Where everybody says everything, as in acted corpora, the speakers are on both sides.
     """
-    emotions_of(table)
-    if "split" not in table or table["split"].isna().all():
-        raise ExperimentError("The table has no column 'split' with values; use another protocol, such as speakers.")
-    part = table["split"].fillna("").astype(str).str.lower().to_numpy()
-    tests = sorted({value for value in part if value.startswith("test")})
-    strange = sorted(set(part) - set(tests) - set(_TRAINING) - {""})
-    train = np.flatnonzero(np.isin(part, _TRAINING))
-    if strange or not tests or not len(train):
+    said, y = sentences_of(table), emotions_of(table)
+    n_sentences = len(set(said))
+    n_folds = min(5, n_sentences) if n_folds is None else n_folds
+    if not 2 <= n_folds <= n_sentences:
         raise ExperimentError(
-            "The column 'split' must call rows train, dev, validation or test..., some of them train and "
-            f"some test, but its values are: {', '.join(sorted(set(part) - {''}))}."
+            f"{n_folds} folds can't be made of {n_sentences} sentences; use 2 to {n_sentences} folds."
         )
-    left_out = int((part == "").sum())
-    notes = (f"{left_out} rows without a value in the column 'split' are left out.",) if left_out else ()
-    folds = tuple((train, np.flatnonzero(part == value)) for value in tests)
-    return make_split(table, "given", f"{len(folds)} test part{'s' * (len(folds) > 1)}", folds, notes)
+    check_lone_emotions(said, y)
+    fold = deal_speakers(codes_of(said), codes_of(y), _balanced(table), n_folds, np.random.default_rng(seed))
+    if fold is None:
+        raise ExperimentError(
+            f"No {n_folds} folds of the {n_sentences} sentences leave every emotion something to train on; "
+            "use fewer folds, or leave out the rarest emotion."
+        )
+    return of_folds(table, "sentences", f"{n_folds} folds of unseen sentences", folds_of(fold, n_folds))
 
 
 def random(
@@ -272,7 +220,7 @@ def random(
         if not 2 <= n_folds <= len(y):
             raise ExperimentError(f"{n_folds} folds can't be made of {len(y)} rows; use 2 folds to {len(y)}.")
         fold = deal_rows(codes_of(y), n_folds, np.random.default_rng(seed))
-        return make_split(table, "random", f"{n_folds} folds", folds_of(fold, n_folds))
+        return of_folds(table, "random", f"{n_folds} folds", folds_of(fold, n_folds))
     if n_folds is not None:
         raise ConfigError("Give the random protocol either n_folds or test_size, not both.")
     repeats = 1 if repeats is None else repeats
@@ -284,7 +232,7 @@ def random(
     cut = require("sklearn.model_selection", extra="train").train_test_split
     folds = tuple(cut(np.arange(len(y)), test_size=test_size, random_state=seed + i) for i in range(repeats))
     how = f"1 split, seed {seed}" if repeats == 1 else f"{repeats} splits"
-    return make_split(table, "random", f"{how}, {100 * test_size:g} % test", tuple((a, b) for a, b in folds))
+    return of_folds(table, "random", f"{how}, {100 * test_size:g} % test", tuple((a, b) for a, b in folds))
 
 
 _PROTOCOLS: dict[str, Callable[..., Split]] = {
@@ -293,9 +241,12 @@ _PROTOCOLS: dict[str, Callable[..., Split]] = {
     "official": official,
     "holdout": holdout,
     "given": given,
+    "corpora": corpora,
+    "across": across,
+    "sentences": sentences,
+    "file": file,
     "random": random,
 }
-_TRAINING = ("train", "dev", "development", "val", "valid", "validation")
 _ONE_SPEAKER = (
     "All rows are of one speaker ({}), so nobody is left to test on; the protocol random works, and its "
     "score will say that speakers are shared."

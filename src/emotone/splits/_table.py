@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     Names: TypeAlias = NDArray[np.object_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Split:
-    """The folds of a protocol over the rows of one table."""
+    """The folds of a protocol over the rows of one table. `of_folds` makes one, and looks up what it shares."""
 
     protocol: str
+    size: str
+    """How it was cut, in words: ``6 folds``."""
     folds: tuple[Fold, ...]
     """``(train, test)`` positions of rows, int64; to be used in this order, which may matter to a trainer."""
     shares: tuple[str, ...]
@@ -34,12 +36,19 @@ class Split:
     ``recordings``."""
     speakers: str
     """``unseen``, ``shared``, or ``unknown`` where the table doesn't name all speakers."""
-    description: str
-    """For beside a score: ``official, 6 folds, speakers unseen``"""
     held_out: tuple[dict[str, tuple[str, ...]], ...]
     """Each test fold's speakers by gender: ``{"female": ("ravdess/02", ...), "male": (...)}``"""
     notes: tuple[str, ...] = ()
     """What a reader of the score should know, one sentence each."""
+    labels: tuple[str, ...] | None = None
+    """The emotions that the folds have, where a protocol leaves some of the table's out; None: all of them."""
+    origin: str = ""
+    """Of folds from a file: how they were first made, ``official, 6 folds``."""
+
+    @property
+    def description(self) -> str:
+        """For beside a score: ``official, 6 folds, speakers unseen``. No split goes without its last words."""
+        return f"{self.protocol}, {self.size}, speakers {self.speakers}"
 
 
 # --- what a protocol reads ----------------------------------------------------------------------------------
@@ -76,6 +85,20 @@ def speakers_of(table: pd.DataFrame, protocol: str) -> Names:
             else "The table has no rows to split."
         )
     return who
+
+
+def sentences_of(table: pd.DataFrame) -> Names:
+    """The column ``text``, which must be complete and name two sentences or more."""
+    said = _optional(table, "text")
+    missing = int((said == "").sum())
+    if missing or len(set(said)) < 2:
+        raise ExperimentError(
+            f"{missing} of {len(said)} rows have no text, so the protocol sentences can't keep sentences apart; fill "
+            "in the column 'text', or use the protocol speakers."
+            if missing or not len(said)
+            else f"All rows say the same sentence ({said[0]!r}), so none is left to test on; use the protocol speakers."
+        )
+    return said
 
 
 def genders_of(table: pd.DataFrame) -> Names:
@@ -115,25 +138,39 @@ def some(names: Sequence[str], most: int = 8) -> str:
 # --- what the sides share -----------------------------------------------------------------------------------
 
 
-def make_split(
-    table: pd.DataFrame, protocol: str, size: str, folds: tuple[Fold, ...], notes: tuple[str, ...] = ()
+def of_folds(
+    table: pd.DataFrame,
+    protocol: str,
+    size: str,
+    folds: tuple[Fold, ...],
+    *,
+    notes: tuple[str, ...] = (),
+    labels: tuple[str, ...] | None = None,
+    origin: str = "",
 ) -> Split:
-    """Look up what the folds share and who is held out. Raises `ExperimentError` for an emotion with nothing
-    to train on."""
+    """The `Split` of any ``(train, test)`` positions of rows: what they share and who is held out is looked up.
+
+    ``protocol`` and ``size`` start its description. Raises `ExperimentError` for an emotion with nothing to train
+    on.
+    """
     _check_training(table, folds)
     who, genders = _optional(table, "speaker"), genders_of(table)
     shares = tuple(what for what, key in _identities(table, who).items() if _is_shared(key, folds))
-    state = "shared" if "speakers" in shares else "unknown" if (who == "").any() else "unseen"
     held_out = tuple(_by_gender(who[test], genders[test]) for _, test in folds)
     return Split(
         protocol=protocol,
+        size=size,
         folds=folds,
         shares=shares,
-        speakers=state,
-        description=f"{protocol}, {size}, speakers {state}",
+        speakers="shared" if "speakers" in shares else "unknown" if (who == "").any() else "unseen",
         held_out=held_out,
-        notes=notes + _notes(held_out, set(genders)),
+        notes=notes + _notes(held_out, set(genders)) + (_SAME_RECORDINGS,) * ("recordings" in shares),
+        labels=labels,
+        origin=origin,
     )
+
+
+_SAME_RECORDINGS = "Some recordings are on both sides: parts of them are trained on, parts are tested."
 
 
 def _check_training(table: pd.DataFrame, folds: tuple[Fold, ...]) -> None:
@@ -189,14 +226,23 @@ def fingerprint(split: Split, table: pd.DataFrame) -> str:
     Utterances count by corpus, file and times; the order of rows, of the table or in a fold, and of folds
     doesn't. So two scores of equal fingerprint were taken on the same split.
     """
-    columns = [_optional(table, "corpus"), _optional(table, "file")]
-    for name in ("start", "end"):
-        columns.append(np.array([f"{float(time):.6f}" if time else "" for time in _optional(table, name)]))
-    keys = np.array(["\t".join(values) for values in zip(*columns, strict=True)], dtype=object)
-    digests = sorted(_digest(keys, fold) for fold in split.folds)
+    keys = np.array(["\t".join(key) for key in keys_of(table)], dtype=object)
+    return digest([(keys[train], keys[test]) for train, test in split.folds])
+
+
+Key: TypeAlias = tuple[str, str, str, str]
+"""What names an utterance: corpus, file, start and end, the times in seconds to a millionth, or empty."""
+
+
+def keys_of(table: pd.DataFrame) -> list[Key]:
+    """The key of each row."""
+    corpora, files, *times = (_optional(table, name) for name in ("corpus", "file", "start", "end"))
+    starts, ends = ([f"{float(time):.6f}" if time else "" for time in column] for column in times)
+    return list(zip(corpora, files, starts, ends, strict=True))
+
+
+def digest(folds: Sequence[tuple[Iterable[str], Iterable[str]]]) -> str:
+    """sha256 of the folds' train and test keys, tab-separated, whatever their order."""
+    texts = (("\n".join(sorted(train)), "\n".join(sorted(test))) for train, test in folds)
+    digests = sorted(hashlib.sha256(f"train\n{train}\ntest\n{test}".encode()).hexdigest() for train, test in texts)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _digest(keys: Names, fold: Fold) -> str:
-    train, test = ("\n".join(sorted(keys[rows])) for rows in fold)
-    return hashlib.sha256(f"train\n{train}\ntest\n{test}".encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""An experiment's data once its features are there; a model fitted to some rows of it, and what it says of others."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["KEPT", "Prepared", "fit_model", "predictions"]
+
+KEPT = ("gender", "age", "language", "text", "intensity", "agreement", "n_raters")
+"""Columns of the table that stay beside the predictions where it has them, as do the raters' votes."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment's data: rows with an emotion of the label set (or with all targets), and their features."""
+
+    table: pd.DataFrame
+    labels: tuple[str, ...]
+    """Empty where ``targets`` are predicted."""
+    X: NDArray[np.float32]
+    """``(len(table), d)``"""
+    notes: tuple[str, ...] = ()
+    """What was merged, dropped or unreadable, one sentence each."""
+    targets: tuple[str, ...] = ()
+    """Columns of the table that are predicted as numbers, in place of emotions."""
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """What a model is to learn: emotion names ``(n,)``, or numbers ``(n, len(targets))``."""
+        if self.targets:
+            return self.table[list(self.targets)].to_numpy(dtype=np.float64)
+        return self.table["emotion"].to_numpy(dtype=str)
+
+    @property
+    def scales(self) -> dict[str, tuple[float, float]]:
+        """The lowest and the highest value of each target."""
+        return {name: (float(self.table[name].min()), float(self.table[name].max())) for name in self.targets}
+
+    @property
+    def sha256(self) -> str:
+        """Of the features: 64 hex digits."""
+        return hashlib.sha256(np.ascontiguousarray(self.X).tobytes()).hexdigest()
+
+
+def fit_model(model: Any, data: Prepared, rows: NDArray[np.int64]) -> Any:
+    """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers if it takes them.
+
+    On one BLAS thread: sums then come in one order on every machine, and on a busy one threads that wait for each other
+    cost more than they bring.
+    """
+    from threadpoolctl import threadpool_limits
+
+    speakers = data.table["speaker"].iloc[rows]
+    takes_groups = "groups" in inspect.signature(model.fit).parameters and speakers.notna().all()
+    more = {"groups": speakers.to_numpy(dtype=str)} if takes_groups else {}
+    with threadpool_limits(limits=1):
+        return model.fit(data.X[rows], data.y[rows], **more)
+
+
+def predictions(data: Prepared, rows: NDArray[np.int64], model: Any) -> pd.DataFrame:
+    """The test rows with their truth and what the model says."""
+    table = data.table.iloc[rows].reset_index(drop=True)
+    kept = [name for name in table if name in KEPT or str(name).startswith("p_")]
+    part = table[["corpus", "file", "start", "end", "speaker", *kept]]
+    if data.targets:
+        predicted = np.asarray(model.predict(data.X[rows])).reshape(len(rows), -1)
+        numbers = {f"truth_{target}": table[target] for target in data.targets}
+        return part.assign(
+            **numbers, **{f"predicted_{target}": predicted[:, i] for i, target in enumerate(data.targets)}
+        )
+    order = [list(model.classes_).index(label) for label in data.labels]
+    proba = model.predict_proba(data.X[rows])[:, order]
+    best = np.asarray(data.labels, dtype=object)[proba.argmax(axis=1)]
+    scores = {f"proba_{label}": proba[:, i] for i, label in enumerate(data.labels)}
+    return part.assign(truth=table["emotion"], predicted=best, **scores)
