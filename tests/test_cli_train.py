@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 from typer.testing import CliRunner, Result
 
 import emotone
 from emotone import synthetic
 from emotone.cli import app
-from emotone.errors import ConfigError
+from emotone.errors import ConfigError, EmotoneError
 
 LABELS = ("neutral", "sad", "angry")
 QUICK = ("--labels", "neutral,sad,angry", "--frontend", "librosa180", "--model", "svm", "--folds", "3", "--jobs", "1")
@@ -87,6 +88,30 @@ def test_random_is_called_shared_in_every_line(spoken):
     assert all(line.endswith("random, 3 folds, speakers shared") for line in lines)
 
 
+def test_a_split_is_used_again_and_still_says_what_it_shares(spoken, tmp_path):
+    train("-c", f"ravdess={spoken}", *QUICK, "--protocol", "random", "-o", tmp_path / "run")
+    quick = [*QUICK[:6], "--jobs", 1, "--no-audit"]
+    again = train("-c", f"ravdess={spoken}", *quick, "--split", tmp_path / "run", "-o", tmp_path / "again")
+    assert all(line.endswith("first made by random, 3 folds, speakers shared") for line in again.stdout.splitlines())
+    hashes = [json.loads((tmp_path / name / "split.json").read_text("utf-8"))["sha256"] for name in ("run", "again")]
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "x", "--protocol", "loso"], "--split belong to the protocol file, not loso"),
+        (["--test-on", "ravdess", "--protocol", "loso"], "--train-on and --test-on belong to the protocol across"),
+        (["--split", "x", "--test-on", "ravdess"], "either --split or corpora to train and test on"),
+        (["--split", "nowhere.json"], "The split file nowhere.json can't be read"),
+        (["--test-on", "ravdess"], "The protocol across needs two corpora or more, and the table has only ravdess"),
+    ],
+)
+def test_protocol_flags_that_do_not_go_together(spoken, arguments, message):
+    with pytest.raises(EmotoneError, match=message):
+        train("-c", f"ravdess={spoken}", *QUICK[:6], "--jobs", 1, "--no-audit", *arguments)
+
+
 def test_repeated_splits_are_told_as_mean_and_deviation(spoken, tmp_path):
     path = tmp_path / "repeated.toml"
     path.write_text('protocol = { name = "random", test_size = 0.25, repeats = 4 }\n', "utf-8")
@@ -101,7 +126,9 @@ def test_json_is_one_document_on_stdout_and_nothing_else(spoken, tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.count("\n") == 1
     document = json.loads(answer.stdout)
-    assert set(document) == {"name", "line", "protocol", "scores"}
+    assert set(document) == {"name", "labels", "line", "protocol", "scores", "audit"}
+    assert document["audit"]["n_recordings"] == 30
+    assert document["audit"]["inflates"] is False
     assert document["line"].endswith("speakers, 3 folds, speakers unseen")
     assert document["protocol"]["speakers"] == "unseen"
     assert document["scores"]["n"] == 30
@@ -117,6 +144,30 @@ def test_two_processes_give_the_same_document_to_the_last_digit(spoken):
     assert json.loads(answers[0])["protocol"]["seed"] == 5
 
 
+def test_what_the_audit_found_is_said_beside_the_score(spoken, tmp_path):
+    copy = Path(shutil.copytree(spoken, tmp_path / "copy"))
+    signal = emotone.audio.load(copy / "Actor_01" / "03-01-05-01-01-01-01.wav")
+    soundfile.write(copy / "Actor_02" / "03-01-05-02-02-02-02.flac", signal[800:] / 2, 16_000)
+    result = train("-c", f"ravdess={copy}", *QUICK, "-o", tmp_path / "run")
+    said = result.stderr.splitlines()
+    (line,) = [line for line in said if line.startswith("Audit of 31 recordings")]
+    assert line == "Audit of 31 recordings: this score is inflated by 2 copies in train and test."
+    assert said[said.index(line) + 1] == f"What was found: emotone audit ravdess={copy}"
+    assert json.loads((tmp_path / "run" / "audit.json").read_text("utf-8"))["inflates"] is True
+
+
+def test_a_score_of_shared_speakers_is_called_inflated(spoken):
+    result = train("-c", f"ravdess={spoken}", *QUICK, "--protocol", "random")
+    assert "this score is inflated by 3 of 3 speakers in train and test." in result.stderr
+
+
+def test_no_audit_says_and_leaves_nothing(spoken, tmp_path):
+    result = train("-c", f"ravdess={spoken}", *QUICK, "--no-audit", "--json", "-o", tmp_path / "run")
+    assert "Audit" not in result.stderr
+    assert json.loads(result.stdout)["audit"] is None
+    assert not (tmp_path / "run" / "audit.json").exists()
+
+
 # --- what it leaves behind --------------------------------------------------------------------------------------------
 
 
@@ -124,12 +175,14 @@ def test_a_run_folder_holds_everything(spoken, tmp_path):
     folder = tmp_path / "run"
     result = train("-c", f"ravdess={spoken}", *QUICK, "-o", folder)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "audit.json",
         "confusion.png",
         "predictions.parquet",
         "recogniser",
         "reliability.png",
         "result.json",
         "speakers.png",
+        "split.json",
     ]
     saved = emotone.Result.load(folder)
     assert saved.line() == result.stdout.splitlines()[0]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli.console import emit_json, parse_roots, progress_of, say
+from emotone.cli.console import complain, emit_json, parse_roots, progress_of, say
 
 if TYPE_CHECKING:
+    from emotone.audit import Audit, Sounds
     from emotone.experiment import Experiment, Prepared
     from emotone.result import Result
-
-METRICS = ("uar", "war", "macro_f1", "ece")
 
 
 def train(
@@ -25,18 +24,38 @@ def train(
     labels: Annotated[
         str | None, typer.Option(help="Label set: eight, seven, six, four, seed, all, or names with commas.")
     ] = None,
+    targets: Annotated[
+        str | None, typer.Option(help="Columns of numbers to predict in place of emotions: arousal,valence.")
+    ] = None,
     frontend: Annotated[str | None, typer.Option(help="Features: functionals, librosa180, egemaps, compare.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model: logistic, svm, mlp, tutorial_mlp.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model: logistic, svm, mlp, tutorial_mlp; for targets ridge, svr.")
+    ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Who is tested: speakers, loso, official, holdout, given, random.")
+        str | None,
+        typer.Option(
+            help="Who is tested: speakers, loso, official, holdout, given, corpora, across, sentences, file, random."
+        ),
     ] = None,
     folds: Annotated[int | None, typer.Option(help="Number of folds, where the protocol has a choice.")] = None,
+    train_on: Annotated[
+        str | None, typer.Option(help="Corpora to train on, with commas; the others are tested (protocol across).")
+    ] = None,
+    test_on: Annotated[
+        str | None, typer.Option(help="Corpora to test on, with commas; the others are trained on (protocol across).")
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="A run's split.json, or the run's folder: the same split again (protocol file).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Feeds everything that is drawn.")] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for the run: predictions, plots, recogniser."),
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes for feature extraction; default: all cores.")] = None,
+    no_audit: Annotated[
+        bool, typer.Option("--no-audit", help="Don't look for what inflates the score, such as copies of recordings.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """Score a recogniser on unseen speakers, then train it on all of them.
@@ -44,18 +63,22 @@ def train(
     emotone train --corpus ravdess=data/ravdess -o runs/first
 
     emotone train experiments/tutorial.toml --corpus ravdess=data/ravdess -o runs/tutorial
+
+    emotone train -c ravdess=data/ravdess -c crema_d=data/crema_d --test-on ravdess -o runs/across
     """
     found = _experiments(
         experiment,
         corpora=parse_roots(corpus or []),
         labels=labels,
+        targets=targets,
         frontend=frontend,
         model=model,
         protocol=protocol,
-        folds=folds,
+        protocol_options=_protocol_options(protocol, folds=folds, train_on=train_on, test_on=test_on, split=split),
         seed=seed,
     )
     prepared: dict[str, Prepared] = {}
+    heard: dict[str, Sounds] = {}
     documents = []
     for one in found:
         data = _prepared(one, prepared, jobs)
@@ -66,30 +89,57 @@ def train(
         folder = None if output is None else output / _slug(one.name) if len(found) > 1 else output
         if folder is not None:
             result.save(folder)
+        audit = None if no_audit else _audited(one, data, heard, jobs)
+        if folder is not None:
+            if audit is not None:
+                audit.save(folder)
             one.fit(data, result=result).save(folder / "recogniser")
             say(f"Saved {folder}. Use it with: emotone predict --model {folder / 'recogniser'} FILE")
-        documents.append(
-            {"name": one.name, "line": result.line(), "protocol": result.protocol, "scores": result.scores}
-        )
+        documents.append({"name": one.name, **result.as_dict(), "audit": None if audit is None else audit.as_dict()})
     if as_json:
         emit_json(documents if len(documents) > 1 else documents[0])
 
 
-def _experiments(path: Path | None, *, folds: int | None, **flags: Any) -> tuple[Experiment, ...]:
+def _protocol_options(
+    protocol: str | None, *, folds: int | None, train_on: str | None, test_on: str | None, split: Path | None
+) -> dict[str, Any]:
+    """The options of a protocol from the flags that have them; ``protocol`` is the one that these flags mean."""
+    from emotone.errors import ConfigError
+
+    sides = {"train": train_on, "test": test_on}
+    crossed = {side: [name.strip() for name in named.split(",")] for side, named in sides.items() if named}
+    for meant, flag, given in (("across", "--train-on and --test-on", crossed), ("file", "--split", split)):
+        if given and protocol not in (None, meant):
+            raise ConfigError(f"{flag} belong to the protocol {meant}, not {protocol}; leave one of them out.")
+    if split and crossed:
+        raise ConfigError("Give either --split or corpora to train and test on, not both.")
+    if split:
+        return {"name": "file", "path": str(split)}
+    if crossed:
+        return {"name": "across", **crossed}
+    return {} if folds is None else {"n_folds": folds}
+
+
+def _experiments(path: Path | None, *, protocol_options: dict[str, Any], **flags: Any) -> tuple[Experiment, ...]:
     """From the TOML file if there is one; flags replace its keys."""
     from emotone.errors import ConfigError
-    from emotone.experiment import Experiment, read_experiments
+    from emotone.experiment import Experiment
+    from emotone.experiment_file import read_experiments
 
     overrides = {key: value for key, value in flags.items() if value}
     if flags["seed"] is not None:
         overrides["seed"] = flags["seed"]
     if flags["labels"] and "," in flags["labels"]:
         overrides["labels"] = tuple(name.strip() for name in flags["labels"].split(","))
+    if flags["targets"]:
+        overrides["targets"] = tuple(name.strip() for name in flags["targets"].split(","))
     for part in ("frontend", "model", "protocol"):
         if part in overrides:
             overrides[f"{part}_options"] = {}
-    if folds is not None:
-        overrides["protocol_options"] = {"n_folds": folds}
+    if protocol_options:
+        options = dict(protocol_options)
+        overrides |= {"protocol": options.pop("name")} if "name" in options else {}
+        overrides["protocol_options"] = options
     if path is not None:
         return read_experiments(path, **overrides)
     if "corpora" not in overrides:
@@ -99,7 +149,7 @@ def _experiments(path: Path | None, *, folds: int | None, **flags: Any) -> tuple
 
 def _prepared(one: Experiment, known: dict[str, Prepared], jobs: int | None) -> Prepared:
     """Variants of one experiment often differ in the model alone; their features are extracted once."""
-    key = repr((one.corpora, one.labels, one.frontend, one.frontend_options))
+    key = repr((one.corpora, one.labels, one.targets, one.frontend, one.frontend_options))
     if key not in known:
         known.clear()  # one matrix in memory at a time
         with progress_of("features") as update:
@@ -109,17 +159,37 @@ def _prepared(one: Experiment, known: dict[str, Prepared], jobs: int | None) -> 
     return known[key]
 
 
+def _audited(one: Experiment, data: Prepared, heard: dict[str, Sounds], jobs: int | None) -> Audit | None:
+    """What inflates the score, if anything, said in a line or two; None where it can't be told.
+
+    Variants on the same rows are listened to once.
+    """
+    from emotone import audit
+    from emotone.errors import EmotoneError
+    from emotone.experiment import corpus_root
+
+    key = repr((one.corpora, list(data.table["file"])))
+    roots = {name: corpus_root(name, root) for name, root in one.corpora.items()}
+    try:
+        if key not in heard:
+            heard.clear()
+            with progress_of("audit") as update:
+                heard[key] = audit.listen(data.table, roots, jobs=jobs, progress=update)
+        found = audit.audit(data.table, roots, split=one.split(data.table), sounds=heard[key])
+    except EmotoneError as error:  # the score stands all the same
+        complain(f"The audit failed. {error}")
+        return None
+    say(f"{found.line}.")
+    if found.findings:
+        say(f"What was found: emotone audit {' '.join(f'{name}={root}' for name, root in roots.items())}")
+    return found
+
+
 def _print(one: Experiment, result: Result, *, several: bool, known: tuple[str, ...]) -> None:
     if several:
         typer.echo(f"\n{one.name}")
-    repeated = result.table.duplicated(["corpus", "file", "start"]).any()
-    for metric in METRICS:
-        if repeated:
-            typer.echo(result.line(metric, over_folds=True))
-        else:
-            typer.echo(result.line(metric))
-    if not repeated:
-        typer.echo(result.line("uar", over_folds=True))
+    for line in result.lines():
+        typer.echo(line)
     for part in result.by_corpus():
         typer.echo(part.line())
     for note in result.protocol["notes"]:
