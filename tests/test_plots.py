@@ -43,7 +43,7 @@ LADDER = {
     "chance": 0.125,
     "rungs": [
         rung("copies", 0.93, flag="speakers shared", control=0.64, worth=(0.29, 0.2, 0.3)),
-        rung("sentences", 0.57, flag="speakers shared", control=0.59, worth=(-0.02, None, None)),
+        rung("sentences", 0.57, flag="speakers shared", control=0.59, worth=(-0.02, -0.05, -0.001)),
         rung("statistics", 0.47, flag="test data used", control=0.39, worth=(0.08, 0.03, 0.14)),
         rung("speakers", 0.39, control=0.63) | {"low": None, "high": None},
         rung("corpus", 0.29, control=0.44, worth=(0.15, 0.09, 0.2)),
@@ -315,7 +315,7 @@ def test_a_ladder_tells_flattering_rungs_by_words_hatching_and_colour():
     assert written.count("TEST DATA USED") == 1
     assert written.count("HONEST") == 2
     assert "known copies: +29 points [+20, +30]" in written
-    assert "known sentences: \N{MINUS SIGN}2 points" in written
+    assert "known sentences: \N{MINUS SIGN}2 points [\N{MINUS SIGN}5, 0]" in written
     assert "\N{WHITE DIAMOND} copies without: 0.64 · chance 0.125" in written
     assert any("Not measured: another" in text for text in written)
     bars = {bar.get_hatch(): bar.get_facecolor() for bar in ax.patches if bar.get_width() > 0.28}

@@ -544,7 +544,8 @@ def _rung_captions(rung: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.0f}".replace("-", "\N{MINUS SIGN}").replace("+0", "0")
+    points = round(100 * share)
+    return f"{points:+d}".replace("-", "\N{MINUS SIGN}") if points else "0"
 
 
 def _ladder_legend(ax: Axes, rungs: Sequence[Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import corpora, features, predict, train
+from emotone.cli import audit, benchmark, corpora, features, ladder, models, predict, report, stress, train
 from emotone.cli.console import complain
 from emotone.errors import EmotoneError
 
@@ -27,8 +27,17 @@ app = typer.Typer(
 )
 app.command("predict")(predict.predict)
 app.command("train")(train.train)
+app.command("report")(report.report)
+app.command("audit")(audit.audit)
+app.command("ladder")(ladder.ladder)
+app.command("stress")(stress.stress)
+app.command("benchmark")(benchmark.benchmark)
 app.command("features")(features.features)
 app.add_typer(corpora.app, name="corpora")
+app.add_typer(models.app, name="models")
+
+INTERRUPTED = 130
+"""The exit code of whatever Ctrl-C ended, as shells count it."""
 
 
 def _version(asked: bool) -> None:
@@ -55,9 +64,10 @@ def main() -> None:
     except EmotoneError as error:
         complain(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        complain("Interrupted; what was finished is kept.")
-        sys.exit(130)
     except BrokenPipeError:  # `emotone predict *.wav | head`
         sys.stderr.close()
         sys.exit(0)
+    except SystemExit as end:  # typer turns Ctrl-C into this, without a word
+        if end.code == INTERRUPTED:
+            complain("Interrupted; what was finished is kept.")
+        raise

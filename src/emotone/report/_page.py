@@ -1,0 +1,78 @@
+"""Sections to one file: nothing is loaded from anywhere, and the browser is told to allow nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+
+from emotone import __version__
+from emotone.report._html import Html, join, tag
+from emotone.report._scores import Section
+
+HEAT_STEPS = 20
+
+
+def document(*, title: str, condition: str, banner: Html, headline: Html, sections: Sequence[Section]) -> str:
+    """The page: what is loudest first, then the sections, with a list of them beside or above."""
+    style, script = _style(), _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "media-src data:; base-uri 'none'; form-action 'none'"
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content=f"emotone {__version__}"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("style", Html(style)),
+    )
+    links = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections]
+    contents = tag("details", tag("summary", "On this page"), tag("nav", tag("ol", *links), aria_label="On this page"))
+    top = tag(
+        "header",
+        tag("p", "emotone report", class_="eyebrow"),
+        tag("h1", title),
+        tag("p", condition, class_="condition"),
+    )
+    main = tag(
+        "main",
+        banner,
+        top,
+        tag("div", headline, class_="hero"),
+        *(_section(section) for section in sections),
+        tag("footer", f"Written by emotone {__version__}. This page loads nothing and sends nothing."),
+        id="top",
+    )
+    skip = tag("a", "To the scores", href="#top", class_="skip")
+    body = tag("body", skip, tag("aside", contents), main, tag("script", Html(script)))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _section(section: Section) -> Html:
+    heading = f"{section.anchor}-title"
+    return tag(
+        "section", tag("h2", section.title, id=heading), join(section.body), id=section.anchor, aria_labelledby=heading
+    )
+
+
+def _digest(text: str) -> str:
+    """A hash that lets the browser run this and nothing else."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("emotone.report").joinpath(name).read_text("utf-8").strip()
+
+
+def _style() -> str:
+    """The style sheet, with a class for each step of the confusion's shading: a style attribute isn't allowed."""
+    steps = "".join(f".h{i}{{--share:{100 * i // HEAT_STEPS}%}}" for i in range(1, HEAT_STEPS + 1))
+    return f"{_asset('page.css')}\n{steps}"
