@@ -11,6 +11,8 @@ import pytest
 from emotone import metrics, plots
 from emotone.errors import AudioError, ExperimentError
 from emotone.labels import EMOTIONS
+from emotone.plots._figure import INK, figure_of
+from emotone.plots._signals import LOWEST_HZ, N_MELS
 
 pytest.importorskip("matplotlib")
 
@@ -162,7 +164,7 @@ def test_every_emotion_has_a_colour_and_others_keep_theirs():
 
 def test_no_text_is_cut_off(speech, rng):
     for name, drawn in all_pictures(speech, rng).items():
-        figure = plots._figure_of(drawn)
+        figure = figure_of(drawn)
         figure.draw_without_rendering()
         renderer = figure._get_renderer()
         frame = figure.bbox.padded(0.5)
@@ -220,7 +222,7 @@ def test_spectrogram_shows_a_tone_where_it_is(rate, hertz):
     level = ax.images[0].get_array()
     band = level[:, level.shape[1] // 2].argmax() + 0.5
     mel = lambda f: 2595 * np.log10(1 + f / 700)  # noqa: E731
-    expected = plots.N_MELS * (mel(hertz) - mel(plots.LOWEST_HZ)) / (mel(rate / 2) - mel(plots.LOWEST_HZ))
+    expected = N_MELS * (mel(hertz) - mel(LOWEST_HZ)) / (mel(rate / 2) - mel(LOWEST_HZ))
     assert band == pytest.approx(expected, abs=1.1)
     ticks = {label.get_text(): place for label, place in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
     if hertz == 1000:
@@ -399,7 +401,7 @@ def test_stress_marks_what_is_surely_worse_alone():
 
     ax = plots.stress(CONDITIONS, clean=(0.5, None, None))
     points = [one for one in ax.collections if isinstance(one, PathCollection)]
-    assert [to_hex(one.get_facecolor()[0]) for one in points] == [plots.COLOURS["angry"], plots.INK, plots.INK]
+    assert [to_hex(one.get_facecolor()[0]) for one in points] == [plots.COLOURS["angry"], INK, INK]
     assert [float(one.get_offsets()[0][0]) for one in points] == [0.2, 0.45, 0.3]
 
 
