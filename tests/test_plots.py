@@ -12,7 +12,7 @@ from emotone import metrics, plots
 from emotone.errors import AudioError, ExperimentError
 from emotone.labels import EMOTIONS
 from emotone.plots._figure import INK, figure_of
-from emotone.plots._signals import LOWEST_HZ, N_MELS
+from emotone.plots._signals import FLOOR_DB, LOWEST_HZ, N_MELS
 
 pytest.importorskip("matplotlib")
 
@@ -227,7 +227,7 @@ def test_spectrogram_shows_a_tone_where_it_is(rate, hertz):
     ticks = {label.get_text(): place for label, place in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)}
     if hertz == 1000:
         assert ticks["1 kHz"] == pytest.approx(expected)
-    assert (level.min(), level.max()) == (-plots.FLOOR_DB, 0)
+    assert (level.min(), level.max()) == (-FLOOR_DB, 0)
     assert ax.get_xlim() == (0, 1)
 
 
