@@ -48,7 +48,7 @@ def test_difference_is_what_its_definition_says(rng, metric):
     assert found.value == pytest.approx(value, abs=1e-12)
     ends = value + np.array([-1, 1]) * stats.t.ppf(0.975, 11) * error
     assert (found.low, found.high) == pytest.approx(ends, abs=1e-6)
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(value) / error, 11), abs=1e-7)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(value) / error, 11), abs=1e-12)
 
 
 def test_numbers_too(rng):
