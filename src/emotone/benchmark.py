@@ -44,7 +44,7 @@ class Row:
     features: str
     model: str
     protocol: str
-    """``official, 6 folds``"""
+    """``official, 6 folds``, or ``speakers, 5 folds, trained with emodb too``"""
     speakers: str
     """``unseen``, ``shared`` or ``unknown``"""
     metric: str
@@ -152,7 +152,7 @@ def _row(one: Experiment, result: Result, name: str) -> Row:
         labels=one.labels if isinstance(one.labels, str) else "/".join(one.labels),
         features=_with_options(one.frontend, one.frontend_options),
         model=_with_options(one.model, one.model_options),
-        protocol=facts["description"].rpartition(", speakers ")[0],
+        protocol=facts["description"].replace(f", speakers {facts['speakers']}", "", 1),
         speakers=facts["speakers"],
         metric=metric,
         value=score["fold_mean"] if repeated else score["value"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,10 +33,11 @@ def frontend_licence(run: Run) -> str:
         return str(run.recogniser.get("frontend_licence") or "")
     from emotone import features
 
-    try:
-        return str(getattr(features.get((run.protocol.get("frontend") or {}).get("name", "")), "licence_note", ""))
-    except EmotoneError:  # a package that isn't here: openSMILE's is the only one with such a licence among ours
-        return ""
+    described = dict(run.protocol.get("frontend") or {})
+    for make in (lambda: features.from_description(described), lambda: features.get(described.get("name", ""))):
+        with contextlib.suppress(EmotoneError):  # another version of it, or a package that isn't here
+            return str(getattr(make(), "licence_note", ""))
+    return ""
 
 
 def licence_sentence(run: Run) -> Html:
