@@ -264,11 +264,12 @@ class Result:
 
         rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{_range(score)}</td></tr>" for name, score in self._rows())
         name, drawn = next(iter(self.plots().items()))
+        shown = {"confusion": "confusion matrix"}.get(name, name)
         picture = base64.b64encode(plots.png(drawn, dpi=100)).decode()
         return (
             f"<p><strong>{html.escape(self.line())}</strong></p>"
             f"<table><tr><th>score</th><th>value [95 % interval over speakers]</th></tr>{rows}</table>"
-            f'<img alt="{html.escape(name)}" src="data:image/png;base64,{picture}">'
+            f'<img alt="{html.escape(shown)}" src="data:image/png;base64,{picture}">'
         )
 
     def _rows(self) -> list[tuple[str, dict[str, Any]]]:
