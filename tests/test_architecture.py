@@ -38,17 +38,25 @@ LEVELS = {
 }
 LEVEL = {unit: level for level, units in LEVELS.items() for unit in units}
 
-SIDEWAYS = {"models": {"splits"}}
-"""All that a unit of level 2 may import of its own level: the rest meets in `emotone.experiment`."""
+SIDEWAYS = {"models": {"splits", "augment", "features"}}
+"""All that a unit of level 2 may import of its own level: the rest meets in `emotone.experiment`. Networks learn from
+signals, so they know how these are kept, how they are distorted, and which encoders there are."""
 
 NARROW = {"metrics": {"errors", "labels"}, "splits": {"errors", "labels"}}
 """All of emotone that these may know."""
 
 HOMES = {
     "onnxruntime": {"recogniser.py"},
-    "sklearn": {f"models/{name}.py" for name in ("calibration", "classic", "onnx", "rankgauss", "regression")},
+    "sklearn": {
+        f"models/{name}.py" for name in ("calibration", "classic", "network", "onnx", "rankgauss", "regression")
+    },
     "soundfile": {"decoding.py"},
     "soxr": {"audio.py"},
+    "torch": {
+        *(f"features/encoders/{name}.py" for name in ("_network", "_waveform", "_whisper")),
+        *(f"models/{name}.py" for name in ("distillation", "finetune", "network", "networks", "objective")),
+        *("models/perturbation.py", "models/training.py"),
+    },
     "typer": {"cli/*"},
 }
 """The files that may import a package as soon as they are imported themselves; everybody may import numpy so."""

@@ -147,7 +147,7 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("plug_in")
 def test_packages_bring_front_ends(signal: np.ndarray) -> None:
-    assert features.names() == (*SIZES, "absent", "loudness", "misnamed")
+    assert features.names() == (*SIZES, "embeddings", "waveform", "absent", "loudness", "misnamed")
     loudness = features.get("loudness", rate=8_000)
     assert isinstance(loudness, features.FrontEnd)
     assert features.describe(loudness) == {"name": "loudness", "version": 4, "rate": 8_000}

@@ -332,3 +332,9 @@ def test_on_real_recordings_the_order_is_the_known_one(data, tmp_path):
     value = {rung.name: rung.value for rung in ladder.rungs}
     assert value["duplicated"] > value["augmented"] > value["random"] > value["speaker_out"] > ladder.chance
     assert ladder["random"].worth.low > 0
+
+
+def test_a_model_that_learns_from_signals_is_refused_in_a_sentence():
+    pytest.importorskip("torch", reason="networks need torch")
+    with pytest.raises(ConfigError, match="learns from signals"):
+        climb(Experiment(corpora={"ravdess": "nowhere"}, model="network"))

@@ -162,7 +162,7 @@ def test_another_package_can_add_a_model(tmp_path, monkeypatch):
         "    return ('forest', trees, seed)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert models.names() == (*BUILT_IN, *models.REGRESSORS, "forest")
+    assert models.names() == (*BUILT_IN, *models.REGRESSORS, "network", "finetune", "forest")
     assert models.get("forest", trees=7, seed=3) == ("forest", 7, 3)
     assert type(models.get("svm")) is CalibratedClassifier  # a built-in name can't be taken
     with pytest.raises(ConfigError, match=r"Unknown option of model 'forest' 'leaves'\. Allowed: trees\."):

@@ -69,7 +69,7 @@ _NOT_FOR = """\
 def write_card(config: Mapping[str, Any]) -> str:
     """The card of a recogniser, Markdown with a YAML header, from its configuration alone."""
     frontend = config["frontend"]
-    features = f"`{frontend['name']}`, version {frontend['version']}"
+    features = f"`{frontend['name']}`, version {frontend['version']}{_options(frontend)}"
     return "\n".join(
         [
             _header(config),
@@ -90,6 +90,12 @@ def write_card(config: Mapping[str, Any]) -> str:
             *_citations(config["corpora"]),
         ]
     )
+
+
+def _options(frontend: Mapping[str, Any]) -> str:
+    """`` (encoder openai/whisper-base, layer 4, licence mit)``; nothing where there are none, or all are empty."""
+    given = [f"{key} {value}" for key, value in frontend.items() if key not in ("name", "version") and value != ""]
+    return f" ({', '.join(given)})" if given else ""
 
 
 def _purpose(config: Mapping[str, Any]) -> str:

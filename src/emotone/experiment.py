@@ -50,7 +50,9 @@ class Experiment:
     """A label set of `emotone.labels`, ``all``, or emotions."""
     targets: tuple[str, ...] = ()
     """Columns of numbers to predict in place of emotions, such as ``("arousal", "valence")``: see `emotone.targets`."""
-    frontend: str = "functionals"
+    frontend: str = ""
+    """A name of `emotone.features`; empty means ``waveform`` for models that want signals and ``functionals`` for the
+    others."""
     frontend_options: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
     """A name of `emotone.models`; empty means ``logistic`` for emotions and ``ridge`` for targets."""
@@ -81,7 +83,7 @@ class Experiment:
                 f"labels {self.labels!r}."
             )
         for what, name, known in (
-            ("features", self.frontend, features.names()),
+            ("features", self.frontend or "functionals", features.names()),
             ("model", self.model, models.names()),
             ("protocol", self.protocol, splits.names()),
         ):
@@ -94,8 +96,13 @@ class Experiment:
         for option in self.protocol_options:
             if option not in options:
                 raise unknown(f"option of the protocol {self.protocol!r}", option, dict.fromkeys(options))
-        self.make_frontend()
-        self._check_kind(self.make_model())
+        model = self.make_model()
+        self._check_kind(model)
+        wants = getattr(model, "wants", "features")
+        object.__setattr__(self, "frontend", self.frontend or ("waveform" if wants == "signals" else "functionals"))
+        if features.gives_signals(self.make_frontend()) != (wants == "signals"):
+            gives = "features, not signals; use waveform" if wants == "signals" else "signals, and it wants features"
+            raise ConfigError(f"The model {self.model!r} can't learn from {self.frontend!r}, which gives {gives}.")
 
     def _check_kind(self, model: Any) -> None:
         from emotone.models import REGRESSORS
@@ -176,7 +183,7 @@ class Experiment:
 
         Raises `ConfigError` for the ``result`` of other data, features or another model: its scores would be theirs.
         """
-        from emotone.models.onnx import regression_to_onnx, to_onnx
+        from emotone.models.onnx import regression_to_onnx
         from emotone.recogniser import Recogniser
 
         data = prepared or self.prepare(**extraction)
@@ -192,7 +199,7 @@ class Experiment:
             )
         sureness = getattr(model, "held_out_proba_", np.ones((1, 1))).max(axis=1)
         return Recogniser.create(
-            model_bytes=to_onnx(model, data.labels, data.X.shape[1]),
+            model_bytes=_graph_of(model, data),
             frontend=self.make_frontend(),
             labels=data.labels,
             abstain_below=float(np.quantile(sureness, ABSTAIN_SHARE)) if len(sureness) > 1 else 0.0,
@@ -272,7 +279,7 @@ class Experiment:
         }
 
     def _model_facts(self) -> dict[str, Any]:
-        return {"name": self.model, **self.model_options}
+        return {"name": self.model, **_placeless_options(self.model_options)}
 
     def _check_own(self, result: Result, data: Prepared) -> None:
         own = {"model": self._model_facts(), "targets": list(self.targets), "data_sha256": data.sha256}
@@ -291,7 +298,7 @@ class Experiment:
         speakers = data.table.groupby("corpus")["speaker"].nunique()
         return {
             "name": self.name or "+".join(self.corpora),
-            "model": {"name": self.model, **self.model_options},
+            "model": self._model_facts(),
             "seed": self.seed,
             "licence": self.licence or None,
             "corpora": [
@@ -311,6 +318,15 @@ class Experiment:
             "scores": [] if result is None else [part.summary() for part in (result, *result.by_corpus())],
             "versions": _versions(),
         }
+
+
+def _graph_of(model: Any, data: Prepared) -> bytes:
+    """The fitted ``model`` as ONNX: by its own hand where it can, else by the writer for its kind."""
+    if hasattr(model, "to_onnx"):
+        return bytes(model.to_onnx(data.labels))
+    from emotone.models.onnx import to_onnx
+
+    return to_onnx(model, data.labels, int(data.X.shape[1]))
 
 
 def corpus_root(name: str, given: str | Path) -> Path:
@@ -378,6 +394,12 @@ def _split_by_targets(table: pd.DataFrame, names: tuple[str, ...], protocol: str
 def _jsonable(options: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: [list(fold) for fold in value] if key == "folds" else value for key, value in options.items()}
     return plain | ({"path": Path(str(options["path"])).name} if "path" in options else {})
+
+
+def _placeless_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's options without local paths: of the network to begin with the name, of checkpoints nothing."""
+    kept = {key: value for key, value in options.items() if key != "checkpoints"}
+    return kept | ({"init": Path(str(options["init"])).name} if options.get("init") else {})
 
 
 def _versions() -> dict[str, str]:

@@ -26,8 +26,8 @@ class Prepared:
     table: pd.DataFrame
     labels: tuple[str, ...]
     """Empty where ``targets`` are predicted."""
-    X: NDArray[np.float32]
-    """``(len(table), d)``"""
+    X: Any
+    """Features, float32 ``(len(table), d)``, or as many signals: `emotone.features.waveform.Signals`."""
     notes: tuple[str, ...] = ()
     """What was merged, dropped or unreadable, one sentence each."""
     targets: tuple[str, ...] = ()
@@ -47,23 +47,37 @@ class Prepared:
 
     @property
     def sha256(self) -> str:
-        """Of the features: 64 hex digits."""
+        """Of the features or signals: 64 hex digits."""
+        if not isinstance(self.X, np.ndarray):
+            return str(self.X.sha256)
         return hashlib.sha256(np.ascontiguousarray(self.X).tobytes()).hexdigest()
 
 
 def fit_model(model: Any, data: Prepared, rows: NDArray[np.int64]) -> Any:
-    """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers if it takes them.
+    """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers, corpora and votes if it takes them.
 
     On one BLAS thread: sums then come in one order on every machine, and on a busy one threads that wait for each other
-    cost more than they bring.
+    cost more than they bring. A model that learns from signals has all: it multiplies for hours.
     """
     from threadpoolctl import threadpool_limits
 
-    speakers = data.table["speaker"].iloc[rows]
-    takes_groups = "groups" in inspect.signature(model.fit).parameters and speakers.notna().all()
-    more = {"groups": speakers.to_numpy(dtype=str)} if takes_groups else {}
-    with threadpool_limits(limits=1):
-        return model.fit(data.X[rows], data.y[rows], **more)
+    limit = None if getattr(model, "wants", "features") == "signals" else 1
+    with threadpool_limits(limits=limit):
+        return model.fit(data.X[rows], data.y[rows], **_known_of(model, data.table.iloc[rows]))
+
+
+def _known_of(model: Any, table: pd.DataFrame) -> dict[str, Any]:
+    """What ``model.fit`` takes beside signals or features and emotions, as far as the table has it."""
+    taken = inspect.signature(model.fit).parameters
+    known: dict[str, Any] = {}
+    if "groups" in taken and table["speaker"].notna().all():
+        known["groups"] = table["speaker"].to_numpy(dtype=str)
+    if "corpora" in taken:
+        known["corpora"] = table["corpus"].to_numpy(dtype=str)
+    if "votes" in taken:
+        shares = [str(name) for name in table if str(name).startswith("p_")]
+        known["votes"] = {name.removeprefix("p_"): table[name].to_numpy(dtype=np.float64) for name in shares}
+    return known
 
 
 def predictions(data: Prepared, rows: NDArray[np.int64], model: Any) -> pd.DataFrame:

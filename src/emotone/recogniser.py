@@ -19,7 +19,7 @@ from emotone import __version__, audio, features, saved
 from emotone.audio import Signal
 from emotone.card import as_html, write_card
 from emotone.errors import AudioError, ConfigError, EmotoneError, RecogniserError
-from emotone.features import FrontEnd
+from emotone.features import FrontEnd, waveform
 from emotone.saved import Parts
 from emotone.segment import Segment
 
@@ -40,6 +40,9 @@ DEFAULT = "default"
 
 # Flags of the sound that leave nothing to judge, and what a segment calls them.
 _REFUSALS = {"too_short": "too_short", "silent": "no_speech"}
+
+SAMPLES = "samples"
+"""The second dimension of a graph that takes the waveform itself: any number of them."""
 
 _BATCH = 256  # rows through the model at once: its intermediate arrays are large
 
@@ -85,7 +88,7 @@ class Recogniser:
         """Whether the licences of what it was made from allow commercial use; None where that isn't clear."""
         self.card: str = parts.card
         self.frontend: FrontEnd = features.from_description(dict(config["frontend"]))
-        self._n_features = len(self.frontend.names)
+        self._n_features: int | str = SAMPLES if features.gives_signals(self.frontend) else len(self.frontend.names)
         self._parts, self._where, self._threads = parts, where, threads
         self._session = _session(parts.model, where, threads)
         self._check_widths()
@@ -103,8 +106,9 @@ class Recogniser:
     ) -> Recogniser:
         """A new recogniser around a trained model.
 
-        ``model_bytes`` is an ONNX graph with one input, float32 features ``(n, d)``, and one output,
-        probabilities ``(n, len(labels))`` or numbers ``(n, len(dimensions))``: `emotone.models.onnx` writes them.
+        ``model_bytes`` is an ONNX graph with one input, float32 features ``(n, d)`` or, where the front-end is
+        ``waveform``, signals ``(n, samples)``, and one output, probabilities ``(n, len(labels))`` or numbers
+        ``(n, len(dimensions))``: `emotone.models.onnx` and `emotone.models.network_onnx` write them.
         ``labels`` stand in canonical order; ``dimensions`` have the lowest and highest value of their training rows.
         There are either. With a confidence under ``abstain_below`` (0 to 1), no emotion is named. ``about`` is what its
         card tells: see `emotone.saved.configuration`.
@@ -184,7 +188,7 @@ class Recogniser:
                 yield source, error
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Probabilities, ``(n, len(labels))``, of features, ``(n, d)``, that ``frontend`` gave.
+        """Probabilities, ``(n, len(labels))``, of features, ``(n, d)``, that ``frontend`` gave, or of signals.
 
         Raises `ConfigError` for features of another shape, or that aren't finite, and where there are no labels.
         """
@@ -204,7 +208,10 @@ class Recogniser:
             raise ConfigError(f"{self._where} knows emotions and predicts no dimensions; use predict_proba.")
         return self._run(X)
 
-    def _run(self, X: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    def _run(self, X: Any) -> npt.NDArray[np.float32]:
+        if self._n_features == SAMPLES:
+            answers = [self._heard(signal) for signal in X]
+            return np.array(answers, np.float32).reshape(-1, len(self._outputs))
         rows = np.asarray(X, dtype=np.float32)
         if rows.ndim != 2 or rows.shape[1] != self._n_features:
             raise ConfigError(
@@ -217,6 +224,17 @@ class Recogniser:
         batches = (rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH))
         answers = [self._session.run(None, {given: batch})[0] for batch in batches]
         return np.concatenate([np.zeros((0, len(self._outputs)), np.float32), *answers])
+
+    def _heard(self, signal: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """The mean of the answers to the pieces of one signal, ``(len(self._outputs),)``."""
+        sound = waveform.as_float(np.asarray(signal))
+        if sound.ndim != 1 or not np.isfinite(sound).all():
+            raise ConfigError(f"{self._where} hears signals, (samples,) and finite. Look for the recording at fault.")
+        short = max(0, waveform.SHORTEST - len(sound))
+        cuts = waveform.pieces(len(sound))
+        given = self._session.get_inputs()[0].name
+        answers = [self._session.run(None, {given: np.pad(sound[cut], (0, short))[np.newaxis]})[0][0] for cut in cuts]
+        return np.asarray(np.mean(answers, axis=0), np.float32)
 
     def _signal(self, source: Source) -> Signal:
         """The sound at the rate the front-end wants."""

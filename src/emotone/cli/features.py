@@ -69,6 +69,8 @@ def features(
         )
     _check_output(output)
     front = _front_end(frontend, settings or [])
+    if not front.names:
+        raise ConfigError(f"The features {frontend!r} are the signals themselves, and don't fit in a table.")
     table, roots = _table(sources)
     note = getattr(front, "licence_note", None)
     if note:

@@ -27,9 +27,19 @@ def train(
     targets: Annotated[
         str | None, typer.Option(help="Columns of numbers to predict in place of emotions: arousal,valence.")
     ] = None,
-    frontend: Annotated[str | None, typer.Option(help="Features: functionals, librosa180, egemaps, compare.")] = None,
+    frontend: Annotated[
+        str | None, typer.Option(help="Features: functionals, librosa180, egemaps, compare, embeddings.")
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Speech encoder for the features embeddings or the model finetune: folder or Hub name."),
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the encoder if it isn't here; without this, nothing is fetched.")
+    ] = False,
     model: Annotated[
-        str | None, typer.Option(help="Model: logistic, svm, mlp, tutorial_mlp; for targets ridge, svr.")
+        str | None,
+        typer.Option(help="Model: logistic, svm, mlp, tutorial_mlp, network, finetune; for targets ridge, svr."),
     ] = None,
     protocol: Annotated[
         str | None,
@@ -72,6 +82,7 @@ def train(
         labels=labels,
         targets=targets,
         frontend=frontend,
+        **_encoder_options(encoder, frontend, model, download=download),
         model=model,
         protocol=protocol,
         protocol_options=_protocol_options(protocol, folds=folds, train_on=train_on, test_on=test_on, split=split),
@@ -98,6 +109,28 @@ def train(
         documents.append({"name": one.name, **result.as_dict(), "audit": None if audit is None else audit.as_dict()})
     if as_json:
         emit_json(documents if len(documents) > 1 else documents[0])
+
+
+def _encoder_options(
+    encoder: str | None, frontend: str | None, model: str | None, *, download: bool
+) -> dict[str, dict[str, Any]]:
+    """What ``--encoder`` means: features of the encoder, or the model finetune of it. It is fetched if asked for."""
+    from emotone.errors import ConfigError
+
+    if encoder is None:
+        if download:
+            raise ConfigError("--download fetches an encoder; name it with --encoder, such as openai/whisper-base.")
+        return {}
+    if model != "finetune" and frontend not in (None, "embeddings"):
+        raise ConfigError(f"--encoder belongs to the features embeddings, not {frontend}; leave one of them out.")
+    if download and not Path(encoder).expanduser().is_dir():
+        from emotone.features.encoders import places
+
+        say(f"Fetching {encoder} from Hugging Face ...")
+        places.download(encoder)
+    if model == "finetune":
+        return {"model_options": {"encoder": encoder}}
+    return {"frontend_options": {"name": "embeddings", "encoder": encoder}}
 
 
 def _protocol_options(
@@ -135,7 +168,10 @@ def _experiments(path: Path | None, *, protocol_options: dict[str, Any], **flags
         overrides["targets"] = tuple(name.strip() for name in flags["targets"].split(","))
     for part in ("frontend", "model", "protocol"):
         if part in overrides:
-            overrides[f"{part}_options"] = {}
+            overrides[f"{part}_options"] = flags.get(f"{part}_options", {})
+    if "name" in overrides.get("frontend_options", {}):
+        options = dict(overrides["frontend_options"])
+        overrides |= {"frontend": options.pop("name"), "frontend_options": options}
     if protocol_options:
         options = dict(protocol_options)
         overrides |= {"protocol": options.pop("name")} if "name" in options else {}

@@ -39,6 +39,7 @@ __all__ = [
     "extract_files",
     "from_description",
     "get",
+    "gives_signals",
     "names",
 ]
 
@@ -47,12 +48,15 @@ _BUILT_IN = {
     "functionals": "emotone.features.functionals:Functionals",
     "egemaps": "emotone.features.opensmile:Egemaps",
     "compare": "emotone.features.opensmile:Compare",
+    "embeddings": "emotone.features.embeddings:Embeddings",
+    "waveform": "emotone.features.waveform:Waveform",
 }
 
 
 @runtime_checkable
 class FrontEnd(Protocol):
-    """What every front-end has. One whose licence forbids something says so in a ``licence_note``."""
+    """What every front-end has. One whose licence forbids something says so in a ``licence_note``; one that gives
+    signals of any length in place of features has no names and says ``gives = "signals"`` (`gives_signals`)."""
 
     name: ClassVar[str]
     version: ClassVar[int]
@@ -68,6 +72,11 @@ class FrontEnd(Protocol):
 
     def __call__(self, signal: NDArray[np.float32], /) -> NDArray[np.float32]:
         """Features, float32 ``(d,)``, of ``signal``, ``(samples,)``; `AudioError` where it has none."""
+
+
+def gives_signals(frontend: FrontEnd) -> bool:
+    """Whether ``frontend`` gives signals, which only models that want signals can learn from."""
+    return getattr(frontend, "gives", "features") == "signals"
 
 
 def names() -> tuple[str, ...]:

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from emotone import audio
 from emotone.errors import ConfigError, EmotoneError
-from emotone.features import FrontEnd, describe
+from emotone.features import FrontEnd, describe, gives_signals
 from emotone.features.cache import FeatureCache
+from emotone.features.waveform import SignalWriter, as_short
 from emotone.features.workers import Workers, n_processors
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Extracted:
-    """``X``, float32 ``(n, d)``, a row per recording in the order given, NaN where there are none."""
+    """``X``, float32 ``(n, d)``, a row per recording in the order given, NaN where there are none. Of a front-end that
+    gives signals, `emotone.features.waveform.Signals`, empty where there are none."""
 
-    X: NDArray[np.float32]
+    X: Any
     failures: tuple[Failure, ...] = ()
 
 
@@ -75,8 +77,8 @@ class _Task(NamedTuple):
     """Where the features go in the cache; None: nowhere."""
 
 
-_Outcome = NDArray[np.float32] | str
-"""Features, or the reason why there are none."""
+_Outcome = NDArray[np.float32] | NDArray[np.int16] | str
+"""Features, a signal, or the reason why there are none."""
 
 
 def extract(
@@ -93,8 +95,9 @@ def extract(
     ``jobs`` worker processes (None: one per processor; 1: none, all in this process) compute what ``cache``
     doesn't hold: the folder of a cache, None for the usual one in the platform's cache folder or
     ``EMOTONE_CACHE``, or False for none. An utterance whose file can't be read, or that the front-end
-    refuses, is a row of NaN and a `Failure`; the others aren't affected. A script that calls this has to do
-    so under ``if __name__ == "__main__":``, as always with worker processes.
+    refuses, is a row of NaN and a `Failure`; the others aren't affected. Signals (`emotone.features.gives_signals`) go
+    to a file in the cache's folder that is gone when nobody uses them any more, and are read anew the next time. A
+    script that calls this has to do so under ``if __name__ == "__main__":``, as always with worker processes.
 
     Raises `ConfigError` when a column or the folder of a corpus is missing.
     """
@@ -144,8 +147,10 @@ def _run(
 ) -> Extracted:
     jobs = _n_jobs(jobs, frontend)
     work = functools.partial(_features, frontend)
-    with _opened(cache) as store:
-        results = _Results(files, frontend, store, progress)
+    signals = gives_signals(frontend)
+    with _opened(False if signals else cache) as store:
+        X = SignalWriter(len(files), _folder(cache)) if signals else _rows(len(files), frontend)
+        results = _Results(X, files, frontend, store, progress)
         missing = results.missing(parts)
         begin = time.monotonic()
         with _one_blas_thread():
@@ -168,9 +173,15 @@ class _Results:
     """The array, the failures and the cache, which fill up in any order."""
 
     def __init__(
-        self, files: Sequence[str], frontend: FrontEnd, store: FeatureCache | None, progress: Progress | None
+        self,
+        X: NDArray[np.float32] | SignalWriter,
+        files: Sequence[str],
+        frontend: FrontEnd,
+        store: FeatureCache | None,
+        progress: Progress | None,
     ) -> None:
-        self._X = np.full((len(files), len(frontend.names)), np.nan, np.float32)
+        self._X = X
+        self._width = len(frontend.names)
         self._failures: list[Failure] = []
         self._files = files
         self._store = store
@@ -185,7 +196,7 @@ class _Results:
             key = None if self._store is None else self._key(part)
             values = None
             if self._store is not None and key is not None:
-                values = self._store.get(key, self._X.shape[1])
+                values = self._store.get(key, self._width)
             if values is None:
                 yield _Task(part, key)
             else:
@@ -195,10 +206,11 @@ class _Results:
         """Fill in what came out of ``task``, and keep it."""
         self._fill(task.part.row, outcome)
         if self._store is not None and task.key is not None and not isinstance(outcome, str):
-            self._store.put(task.key, outcome)
+            self._store.put(task.key, np.asarray(outcome, np.float32))
 
     def extracted(self) -> Extracted:
-        return Extracted(self._X, tuple(sorted(self._failures, key=lambda failure: failure.row)))
+        X = self._X.signals() if isinstance(self._X, SignalWriter) else self._X
+        return Extracted(X, tuple(sorted(self._failures, key=lambda failure: failure.row)))
 
     def _fill(self, row: int, outcome: _Outcome) -> None:
         if isinstance(outcome, str):
@@ -233,12 +245,27 @@ def _features(frontend: FrontEnd, task: _Task) -> _Outcome:
         return str(error)
     except Exception as error:  # one recording's fault shouldn't cost the ten thousand others
         return f"The features {frontend.name!r} broke on it ({type(error).__name__}: {error})."
+    if gives_signals(frontend) and values.ndim == 1 and np.isfinite(values).all():
+        return as_short(values)
     if values.shape != (len(frontend.names),):
         return f"The features {frontend.name!r} have shape {values.shape} and {len(frontend.names)} names."
     if not np.isfinite(values).all():
         broken = [name for name, value in zip(frontend.names, values, strict=True) if not np.isfinite(value)]
         return f"{len(broken)} of the features aren't finite: {', '.join(broken[:3])}."
     return values
+
+
+def _rows(n: int, frontend: FrontEnd) -> NDArray[np.float32]:
+    return np.full((n, len(frontend.names)), np.nan, np.float32)
+
+
+def _folder(cache: Cache) -> Path | None:
+    """Where signals lie; None for wherever the system has temporary files."""
+    if cache is False:
+        return None
+    from emotone.fetch import cache_folder
+
+    return cache_folder() / "signals" if cache is None else Path(cache)
 
 
 def _opened(cache: Cache) -> contextlib.AbstractContextManager[FeatureCache | None]:

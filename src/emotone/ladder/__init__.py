@@ -120,12 +120,18 @@ def climb(
     ``progress`` is called with (trainings done, trainings in all).
 
     What can't be measured (no second corpus, no sentences, one speaker) is in `Ladder.skipped`, with the reason.
-    Raises `ConfigError` for an experiment that predicts numbers, and whatever `Experiment.prepare` raises.
+    Raises `ConfigError` for an experiment that predicts numbers or learns from signals, and whatever
+    `Experiment.prepare` raises.
     """
     if experiment.targets:
         raise ConfigError(
             f"The ladder compares scores of emotions, but this experiment predicts {' and '.join(experiment.targets)}; "
             "leave out its targets."
+        )
+    if getattr(experiment.make_model(), "wants", "features") == "signals":
+        raise ConfigError(
+            f"The ladder trains dozens of times, on features; the model {experiment.model!r} learns from signals. Take "
+            "one that learns from features, such as svm."
         )
     from emotone.ladder._plans import planned
     from emotone.ladder._rungs import measured
@@ -169,7 +175,8 @@ def noisy_features(
         if progress:
             progress(done, total)
 
-    return features.extract(prepared.table, frontend, roots, progress=step, **extraction).X
+    X: NDArray[np.float32] = features.extract(prepared.table, frontend, roots, progress=step, **extraction).X
+    return X
 
 
 def _interval(rung: Rung) -> str:

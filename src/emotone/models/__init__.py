@@ -10,9 +10,11 @@ name              what it is
                   the standardisation it lacks
 ``ridge``         for targets (arousal, ...): rank-normalised features, linear regression, penalty by speaker
 ``svr``           for targets: rank-normalised features, support vector regression (RBF)
+``network``       from the waveform: log-mel, convolution and attention, statistics; needs the extra ``deep``
+``finetune``      from the waveform: a published speech encoder, frozen or trained on; needs the extra ``deep``
 ================  ======================================================================================
 
-The last two predict numbers: ``fit(X, y)`` with ``y (n, k)``, and ``predict(X)``
+``ridge`` and ``svr`` predict numbers: ``fit(X, y)`` with ``y (n, k)``, and ``predict(X)``
 (`emotone.models.regression.SpeakerRegressor`). The first three weigh all emotions alike, however many rows they have,
 and choose and calibrate inside the training speakers (`emotone.models.calibration.CalibratedClassifier`). Every ``fit``
 takes the speakers as ``groups``. Packages add models by the entry point group ``emotone.models``.
@@ -36,7 +38,7 @@ ENTRY_POINTS = "emotone.models"
 REGRESSORS = ("ridge", "svr")
 """The models that predict numbers in place of emotions."""
 
-_BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp", *REGRESSORS)
+_BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp", *REGRESSORS, "network", "finetune")
 
 
 def names() -> tuple[str, ...]:
@@ -67,6 +69,17 @@ def get(name: str, *, seed: int = 0, **options: Any) -> Any:
 def _maker(name: str) -> Callable[..., Any]:
     if name in _BUILT_IN:
         require("sklearn", extra="train")
+    if name == "network":
+        require("torch", extra="deep")
+        from emotone.models.network import network
+
+        return network
+    if name == "finetune":
+        require("torch", extra="deep")
+        from emotone.models.finetune import finetune
+
+        return finetune
+    if name in _BUILT_IN:
         from emotone.models import classic, regression
 
         made: Callable[..., Any] = getattr(regression if name in REGRESSORS else classic, name)

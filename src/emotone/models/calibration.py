@@ -118,18 +118,21 @@ def class_scores(estimator: Any, X: Any) -> Floats:
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def temperature(scores: Floats, codes: NDArray[np.integer[Any]]) -> float:
-    """The divisor of ``scores (n, n_classes)`` under which the true classes ``codes (n,)`` are likeliest.
+def temperature(scores: Floats, codes: NDArray[np.integer[Any]], possible: NDArray[np.bool_] | None = None) -> float:
+    """The divisor of ``scores (n, n_classes)`` under which the true classes ``codes (n,)`` are likeliest, among those
+    ``possible (n, n_classes)`` for each row; without, all are.
 
     There the score that the probabilities expect equals the true class's, on average. Expectation falls as the
     temperature rises, so bisection finds it, between 0.05 and 20 times the spread of the scores.
     """
-    spread = float(scores.std()) or 1.0
+    possible = np.ones(scores.shape, bool) if possible is None else possible
+    spread = float(scores[possible].std()) or 1.0
     truth = float(scores[np.arange(len(scores)), codes].mean())
     low, high = np.log(0.05 * spread), np.log(20.0 * spread)
     for _ in range(50):
         middle = (low + high) / 2.0
-        expected = (softmax(scores / np.exp(middle)) * scores).sum(axis=1).mean()
+        shares = softmax(np.where(possible, scores / np.exp(middle), -np.inf))
+        expected = (shares * scores).sum(axis=1).mean()
         low, high = (middle, high) if expected > truth else (low, middle)
     return float(np.exp((low + high) / 2.0))
 

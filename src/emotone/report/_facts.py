@@ -34,10 +34,11 @@ def frontend_licence(run: Run) -> str:
     from emotone import features
 
     described = dict(run.protocol.get("frontend") or {})
-    for make in (lambda: features.from_description(described), lambda: features.get(described.get("name", ""))):
-        with contextlib.suppress(EmotoneError):  # another version of it, or a package that isn't here
-            return str(getattr(make(), "licence_note", ""))
-    return ""
+    with contextlib.suppress(EmotoneError):
+        return str(getattr(features.from_description(described), "licence_note", ""))
+    with contextlib.suppress(EmotoneError):  # it was another version
+        return str(getattr(features.get(described.get("name", "")), "licence_note", ""))
+    return ""  # it needs a package that isn't here
 
 
 def licence_sentence(run: Run) -> Html:
