@@ -28,7 +28,7 @@ LEAST_LOG_PROBABILITY = float(np.log(1e-12))
 """Where the logarithm of a probability ends, for classifiers that offer nothing else."""
 
 
-class CalibratedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class CalibratedClassifier(ClassifierMixin, BaseEstimator):
     """An ``estimator`` whose options and temperature come from held-out training speakers.
 
     ``fit`` deals the training speakers into ``n_folds`` inner folds, scores every row by an estimator that never

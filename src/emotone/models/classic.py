@@ -134,7 +134,7 @@ def _number(option: str, value: Any, *, least: int = 0, above: int | None = None
     raise ConfigError(f"{option} must be a {'whole ' if whole else ''}number {bound}, not {value!r}")
 
 
-class ScaledSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ScaledSVC(ClassifierMixin, BaseEstimator):
     """Support vector machines, one for each pair of classes (`sklearn.svm.SVC`), with an RBF kernel whose ``gamma``
     is ``gamma_scale`` over the number of features.
 
@@ -231,7 +231,7 @@ def _pairs(machines: SVC) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return weights, machines.intercept_
 
 
-class BalancedMLP(MLPClassifier):  # type: ignore[misc]
+class BalancedMLP(MLPClassifier):
     """`sklearn.neural_network.MLPClassifier` for which all classes weigh the same, however many rows they have."""
 
     def fit(self, X: Any, y: Any) -> BalancedMLP:
@@ -250,7 +250,7 @@ class BalancedMLP(MLPClassifier):  # type: ignore[misc]
         return scores
 
 
-class Uncalibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Uncalibrated(ClassifierMixin, BaseEstimator):
     """An ``estimator`` trained as it is, behind the same face as `emotone.models.calibration.CalibratedClassifier`.
 
     Learned: ``estimator_`` and ``classes_``.

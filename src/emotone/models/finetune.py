@@ -150,7 +150,7 @@ class FineTunedClassifier(NetworkClassifier):
                 torch.onnx.export(
                     answering,
                     (torch.randn(1, 2 * RATE, generator=torch.Generator().manual_seed(0)) * 0.1,),
-                    graph,  # type: ignore[arg-type]  # a file is fine for this exporter
+                    graph,  # a file is fine for this exporter
                     input_names=["waveform"],
                     output_names=["probabilities"],
                     dynamic_axes={"waveform": {0: "n", 1: "samples"}, "probabilities": {0: "n"}},

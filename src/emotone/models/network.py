@@ -95,7 +95,7 @@ network.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # so t
 )
 
 
-class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class NetworkClassifier(ClassifierMixin, BaseEstimator):
     """Emotions of signals, by a network trained with `emotone.models.training.train`.
 
     Learned: ``network_``, ``classes_``, ``temperature_`` (Guo et al. 2017), ``history_`` (a list of records an epoch

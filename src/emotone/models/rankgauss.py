@@ -19,7 +19,7 @@ CONSTANT = 1e-6
 rounding, about 1e-7."""
 
 
-class RankGauss(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class RankGauss(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Map each feature to a normal distribution, through ``n_knots`` quantiles and straight lines between them.
 
     Outliers can't reach further than the outermost knots (about 2.1 standard deviations for 31), and skewed features

@@ -72,7 +72,7 @@ def _chosen(regressor: Any, grid: dict[str, Any], stretch: bool, n_folds: int, s
     return SpeakerRegressor(regressor, grid=grid, n_folds=n_folds, stretch=stretch, seed=seed)
 
 
-class SpeakerRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class SpeakerRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A ``regressor`` of one or more targets whose options and spread come from held-out training speakers.
 
     ``fit`` bends the features (`RankGauss`), puts each target on a scale of mean 0 and standard deviation 1, deals the
@@ -205,7 +205,7 @@ def _thirds(scaled: Floats, groups: Any) -> NDArray[np.int64]:
     return thirds
 
 
-class ScaledSVR(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ScaledSVR(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A support vector machine for each target (`sklearn.svm.SVR`), with one RBF kernel for all of them whose
     ``gamma`` is ``gamma_scale`` over the number of features.
 

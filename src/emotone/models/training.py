@@ -142,7 +142,7 @@ class _State:
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         size = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         if not torch.isfinite(size):  # one step more, and the parameters are gone too
             raise _NotFiniteError
