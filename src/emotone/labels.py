@@ -93,9 +93,14 @@ def harmonise(table: pd.DataFrame, to: str | Sequence[str] = "eight") -> Harmoni
     """Restrict ``table`` to the label set ``to`` (a name, ``"all"`` or a list of emotions).
 
     ``labels`` of the answer holds the emotions of the set that the table really has, in canonical order. The given
-    table isn't changed. Raises `ConfigError` when nothing is left.
+    table isn't changed. Raises `ConfigError` when nothing is left, or for a name that neither the table nor the eight
+    have: it is misspelt.
     """
     wanted = resolve(to)
+    known = in_order([*EMOTIONS, *table["emotion"].dropna().unique()])
+    for name in wanted or ():
+        if name not in known:
+            raise unknown("emotion", name, known)
     merges = _MERGES.get(to, {}) if isinstance(to, str) else {}
     merged_rows = table["emotion"].isin(list(merges))
     merged = {
