@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotone.errors import ConfigError, require
+from emotone.errors import ConfigError
 from emotone.models.networks import DECADES, HOP, SILENT, SPREAD, WINDOW
-from emotone.models.onnx import IR_VERSION, OPSET, OUTPUT, _Graph
+from emotone.models.onnx import OUTPUT, Graph
 
 __all__ = ["SAMPLES", "WAVEFORM", "network_to_onnx"]
 
@@ -46,14 +46,14 @@ def network_to_onnx(model: Any, labels: Sequence[str]) -> bytes:
     proba = writer.add("Softmax", writer.add("Div", logits, writer.number(model.temperature_)), axis=-1)
     order = writer.graph.constant("order", np.searchsorted(model.classes_, list(labels)), np.int64)
     writer.add("Gather", proba, order, axis=1, output=OUTPUT)
-    return _serialised(writer.graph, len(labels))
+    return writer.graph.serialised(OUTPUT, len(labels), source=WAVEFORM, size=SAMPLES)
 
 
 class _Writer:
     """Writes each part of a network as the nodes that do the same; arguments and answers are names of arrays."""
 
     def __init__(self, network: Any) -> None:
-        self.graph = _Graph()
+        self.graph = Graph()
         self.add = self.graph.add
         self.options = network.options
         self.arrays = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
@@ -164,20 +164,3 @@ class _Writer:
         return self.add(
             "Mul", self.add("Cast", small, to=self.graph.single), self.graph.constant(name, scale, np.float32)
         )
-
-
-def _serialised(graph: _Graph, n_labels: int) -> bytes:
-    onnx = require("onnx", extra="train")
-    helper = onnx.helper
-    whole = helper.make_graph(
-        graph.nodes,
-        "emotone",
-        [helper.make_tensor_value_info(WAVEFORM, graph.single, ["n", SAMPLES])],
-        [helper.make_tensor_value_info(OUTPUT, graph.single, ["n", n_labels])],
-        graph.constants,
-    )
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(whole, opset_imports=[opset], producer_name="emotone", ir_version=IR_VERSION)
-    onnx.checker.check_model(model, full_check=True)
-    serialised: bytes = model.SerializeToString()
-    return serialised

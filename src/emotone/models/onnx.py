@@ -55,7 +55,7 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
     _check_features(model, n_features)
     if not isinstance(model, CalibratedClassifier | Uncalibrated):
         raise _no_counterpart(model, [CalibratedClassifier, Uncalibrated])
-    graph = _Graph()
+    graph = Graph()
     flow = graph.add("Cast", INPUT, to=graph.double)
     calibrated = isinstance(model, CalibratedClassifier)
     *steps, classifier = _steps(model.estimator_)
@@ -74,7 +74,7 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
     order = np.searchsorted(model.classes_, list(labels))
     chosen = graph.add("Gather", proba, graph.constant("order", order, np.int64), axis=1)
     graph.add("Cast", chosen, to=graph.single, output=OUTPUT)
-    return graph.serialised(n_features, OUTPUT, len(labels))
+    return graph.serialised(OUTPUT, len(labels), size=n_features)
 
 
 def regression_to_onnx(model: Any, n_features: int) -> bytes:
@@ -87,7 +87,7 @@ def regression_to_onnx(model: Any, n_features: int) -> bytes:
     if not isinstance(model, SpeakerRegressor):
         raise _no_counterpart(model, [SpeakerRegressor])
     _check_features(model, n_features)
-    graph = _Graph()
+    graph = Graph()
     flow = _ranks(graph, model.ranks_, graph.add("Cast", INPUT, to=graph.double))
     raw = [_counterpart(regressor, _REGRESSORS)(graph, regressor, flow) for _, regressor in model.regressors_]
     order = np.argsort(np.concatenate([columns for columns, _ in model.regressors_]))
@@ -97,7 +97,7 @@ def regression_to_onnx(model: Any, n_features: int) -> bytes:
     inside = graph.add("Max", moved, graph.constant("lowest", model.lowest_))
     inside = graph.add("Min", inside, graph.constant("highest", model.highest_))
     graph.add("Cast", inside, to=graph.single, output=NUMBERS)
-    return graph.serialised(n_features, NUMBERS, model.n_targets_)
+    return graph.serialised(NUMBERS, model.n_targets_, size=n_features)
 
 
 def _check_features(model: Any, n_features: int) -> None:
@@ -106,7 +106,7 @@ def _check_features(model: Any, n_features: int) -> None:
 
 
 @dataclass
-class _Graph:
+class Graph:
     """Nodes and constants on their way to an ONNX model."""
 
     nodes: list[Any] = field(default_factory=list)
@@ -135,14 +135,14 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def serialised(self, n_features: int, output: str, n_outputs: int) -> bytes:
-        """The checked model as bytes."""
+    def serialised(self, output: str, n_outputs: int, *, source: str = INPUT, size: int | str) -> bytes:
+        """The checked model as bytes: from ``source (n, size)`` to ``output (n, n_outputs)``, both float32."""
         onnx = require("onnx", extra="train")
         helper = onnx.helper
         graph = helper.make_graph(
             self.nodes,
             "emotone",
-            [helper.make_tensor_value_info(INPUT, self.single, ["n", n_features])],
+            [helper.make_tensor_value_info(source, self.single, ["n", size])],
             [helper.make_tensor_value_info(output, self.single, ["n", n_outputs])],
             self.constants,
         )
@@ -153,7 +153,7 @@ class _Graph:
         return serialised
 
 
-_Writer: TypeAlias = Callable[[_Graph, Any, str], str]
+_Writer: TypeAlias = Callable[[Graph, Any, str], str]
 """Appends a step's nodes to a graph, from the name of its input to the name of its output."""
 
 
@@ -173,12 +173,12 @@ def _no_counterpart(step: Any, kinds: Iterable[type]) -> ConfigError:
     return ConfigError(f"{type(step).__name__} can't be saved as ONNX yet; allowed in its place: {allowed}.")
 
 
-def _scaler(graph: _Graph, step: StandardScaler, flow: str) -> str:
+def _scaler(graph: Graph, step: StandardScaler, flow: str) -> str:
     centred = graph.add("Sub", flow, graph.constant("mean", step.mean_))
     return graph.add("Div", centred, graph.constant("scale", step.scale_))
 
 
-def _ranks(graph: _Graph, step: RankGauss, flow: str) -> str:
+def _ranks(graph: Graph, step: RankGauss, flow: str) -> str:
     # The sum of clipped lines, one after the other: all at once would need an array (n, d, n_knots).
     runs, rises = np.diff(step.knots_, axis=1), np.diff(step.heights_, axis=1)
     slopes = np.divide(rises, runs, out=np.zeros_like(runs), where=runs > 0)
@@ -191,27 +191,27 @@ def _ranks(graph: _Graph, step: RankGauss, flow: str) -> str:
     return total
 
 
-def _linear(graph: _Graph, flow: str, weights: NDArray[Any], bias: NDArray[Any]) -> str:
+def _linear(graph: Graph, flow: str, weights: NDArray[Any], bias: NDArray[Any]) -> str:
     product = graph.add("MatMul", flow, graph.constant("weights", weights))
     return graph.add("Add", product, graph.constant("bias", bias))
 
 
-def _logistic(graph: _Graph, step: LogisticRegression, flow: str) -> str:
+def _logistic(graph: Graph, step: LogisticRegression, flow: str) -> str:
     return _linear(graph, flow, step.coef_.T, step.intercept_)
 
 
-def _mlp(graph: _Graph, step: MLPClassifier, flow: str) -> str:
+def _mlp(graph: Graph, step: MLPClassifier, flow: str) -> str:
     for weights, bias in zip(step.coefs_[:-1], step.intercepts_[:-1], strict=True):
         flow = graph.add("Relu", _linear(graph, flow, weights, bias))
     return _linear(graph, flow, step.coefs_[-1], step.intercepts_[-1])
 
 
-def _ridge(graph: _Graph, step: Ridge, flow: str) -> str:
+def _ridge(graph: Graph, step: Ridge, flow: str) -> str:
     # One target leaves a vector or a matrix of one row, depending on scikit-learn's version.
     return _linear(graph, flow, np.atleast_2d(step.coef_).T, np.atleast_1d(step.intercept_))
 
 
-def _svm(graph: _Graph, step: ScaledSVC | ScaledSVR, flow: str) -> str:
+def _svm(graph: Graph, step: ScaledSVC | ScaledSVR, flow: str) -> str:
     # |x - v|^2 = |x|^2 - 2 x.v + |v|^2, so that no (n, n_vectors, d) array is needed.
     squared = graph.add("Mul", flow, flow)
     own = graph.add("ReduceSum", squared, graph.constant("axis", [1], np.int64), keepdims=1)
@@ -222,7 +222,7 @@ def _svm(graph: _Graph, step: ScaledSVC | ScaledSVR, flow: str) -> str:
     return _voted(graph, step, margins) if getattr(step, "votes", False) and len(step.classes_) > 2 else margins
 
 
-def _voted(graph: _Graph, step: ScaledSVC, margins: str) -> str:
+def _voted(graph: Graph, step: ScaledSVC, margins: str) -> str:
     signs = pair_signs(len(step.classes_))
     won = graph.add("Cast", graph.add("Greater", margins, graph.constant("zero", 0.0)), to=graph.double)
     # A pair's first class has its vote where it won, the second where it didn't: won * sign, and one for the second.
