@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,15 @@ def test_what_is_not_here_is_skipped_in_words(spoken):
     assert all(isinstance(answer, bench.Skipped) and "Where is" in answer.reason for answer in answers)
     with pytest.raises(ConfigError, match="No row could be run"):
         benchmark("--only", "emodb-functionals")
+
+
+def test_without_opensmile_its_rows_are_skipped_and_the_others_done(spoken, monkeypatch):
+    monkeypatch.setitem(sys.modules, "opensmile", None)  # as where it isn't installed
+    chosen = {one.name: one for one in bench.rows("*", roots={"ravdess": spoken})}
+    [answer] = bench.run([chosen["ravdess-egemaps"]])
+    assert isinstance(answer, bench.Skipped)
+    assert "pip install 'emotone[egemaps]'" in answer.reason
+    assert benchmark(f"ravdess={spoken}", "--only", "tutorial-loso-scaler").exit_code == 0
 
 
 def test_a_score_that_changed_on_the_same_data_is_an_alarm(spoken, tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ sets each score beside the committed one, so that a figure in the README can be 
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotone import metrics
-from emotone.errors import ConfigError, EmotoneError, unknown
+from emotone.errors import ConfigError, EmotoneError, MissingExtra, unknown
 from emotone.experiment import corpus_root
-from emotone.experiment_file import read_experiments
+from emotone.experiment_file import experiment_of, read_variants
 
 if TYPE_CHECKING:
     from emotone.experiment import Experiment
@@ -90,26 +89,32 @@ class Skipped:
     reason: str
 
 
-def rows(pattern: str = "*", *, roots: Mapping[str, Path] | None = None) -> tuple[Experiment, ...]:
+def rows(pattern: str = "*", *, roots: Mapping[str, Path] | None = None) -> tuple[Experiment | Skipped, ...]:
     """The experiments whose names fit ``pattern`` (shell wildcards), with their corpora in ``roots`` or where
-    `emotone.experiment.corpus_root` looks. Raises `ConfigError` if no name fits."""
-    found = read_experiments(ROWS, corpora={})
-    chosen = [one for one in found if fnmatch.fnmatch(one.name, pattern)]
+    `emotone.experiment.corpus_root` looks; of one whose features need a package that isn't here, the reason.
+
+    Raises `ConfigError` if no name fits, or for a corpus in ``roots`` that no row has.
+    """
+    found = {keys["name"]: keys for keys in read_variants(ROWS)}
+    chosen = [keys for name, keys in found.items() if fnmatch.fnmatch(name, pattern)]
     if not chosen:
-        raise unknown("row of the benchmark", pattern, [one.name for one in found])
-    given = roots or {}
-    strange = [name for name in given if not any(name in one.corpora for one in found)]
-    if strange:
-        known = dict.fromkeys(name for one in found for name in one.corpora)
-        raise unknown("corpus of the benchmark", strange[0], known)
-    return tuple(
-        dataclasses.replace(one, corpora={name: given.get(name, root) for name, root in one.corpora.items()})
-        for one in chosen
-    )
+        raise unknown("row of the benchmark", pattern, found)
+    known = dict.fromkeys(name for keys in found.values() for name in keys["corpora"])
+    for name in roots or ():
+        if name not in known:
+            raise unknown("corpus of the benchmark", name, known)
+    return tuple(_made(keys, roots or {}) for keys in chosen)
+
+
+def _made(keys: Mapping[str, Any], roots: Mapping[str, Path]) -> Experiment | Skipped:
+    try:
+        return experiment_of(keys, ROWS, corpora={name: roots[name] for name in keys["corpora"] if name in roots})
+    except MissingExtra as error:
+        return Skipped(keys["name"], str(error))
 
 
 def run(
-    experiments: Iterable[Experiment],
+    experiments: Iterable[Experiment | Skipped],
     *,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -119,12 +124,15 @@ def run(
     ``progress`` is called with (what is being done, steps done, steps in all).
     """
     for one in experiments:
+        if isinstance(one, Skipped):
+            yield one
+            continue
         try:
             for name, root in one.corpora.items():
                 corpus_root(name, root)  # before anything slow
             data = one.prepare(jobs=jobs, progress=_named(progress, f"{one.name}: features"))
             result = one.run(data, progress=_named(progress, f"{one.name}: folds"))
-        except EmotoneError as error:  # a corpus or a package that isn't here must not cost the other rows
+        except EmotoneError as error:  # a corpus that isn't here must not cost the other rows
             yield Skipped(one.name, str(error))
         else:
             yield _rows_of(one, result)
@@ -185,7 +193,7 @@ def save(found: Iterable[Row], path: Path) -> None:
     """Put the rows into the JSON file ``path``, in the place of those of the same name; others stay."""
     known = committed(path) if path.exists() else {}
     known |= {row.name: row for row in found}
-    order = [one.name for one in read_experiments(ROWS)]
+    order = [keys["name"] for keys in read_variants(ROWS)]
     entries = sorted(known.values(), key=lambda row: (order.index(row.name.partition("/")[0]), row.name))
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_text(json.dumps([vars(row) for row in entries], indent=1) + "\n", "utf-8")

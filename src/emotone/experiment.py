@@ -20,7 +20,7 @@ import numpy as np
 
 from emotone.errors import ConfigError, CorpusError, EmotoneError, ExperimentError, unknown
 from emotone.labels import harmonise, in_order, resolve
-from emotone.prepared import Prepared, fit_model, predictions
+from emotone.prepared import Prepared, counted, fit_model, predictions
 from emotone.result import RegressionResult, Result
 from emotone.targets import check_names, choose, strata
 
@@ -139,7 +139,7 @@ class Experiment:
             {name: corpora.audio_root(name, root) for name, root in roots.items()},
             jobs=jobs,
             cache=cache,
-            progress=_counted(progress, len(chosen)),
+            progress=counted(progress, len(chosen)),
         )
         failed = [failure.row for failure in extracted.failures]
         notes += [f"left out, {_placeless(failure.reason, roots)}" for failure in extracted.failures]
@@ -352,20 +352,6 @@ def _placeless(sentence: str, roots: Mapping[str, Path]) -> str:
     for name, root in roots.items():
         sentence = sentence.replace(f"{corpora.audio_root(name, root)}{os.sep}", "")
     return sentence
-
-
-def _counted(progress: Progress | None, total: int) -> Callable[[int], None] | None:
-    """From ``progress(done, total)`` to what counts steps."""
-    if progress is None:
-        return None
-    done = 0
-
-    def step(n: int) -> None:
-        nonlocal done
-        done += n
-        progress(done, total)
-
-    return step
 
 
 def _inner_notes(by_rows: int, n_folds: int) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from emotone.errors import ConfigError, unknown
 from emotone.experiment import Experiment
 
-__all__ = ["read_experiments"]
+__all__ = ["experiment_of", "read_experiments", "read_variants"]
 
 
 def read_experiments(path: str | Path, **overrides: Any) -> tuple[Experiment, ...]:
@@ -17,6 +18,14 @@ def read_experiments(path: str | Path, **overrides: Any) -> tuple[Experiment, ..
 
     ``overrides`` (fields of `Experiment`) replace the file's. Raises `ConfigError` for a file that can't be read or
     a key that isn't known.
+    """
+    return tuple(experiment_of(keys, Path(path), **overrides) for keys in read_variants(path))
+
+
+def read_variants(path: str | Path) -> tuple[dict[str, Any], ...]:
+    """The keys of each experiment of a TOML file, ``name`` among them, before anything is made of them.
+
+    Raises `ConfigError` for a file that can't be read.
     """
     path = Path(path)
     try:
@@ -29,10 +38,7 @@ def read_experiments(path: str | Path, **overrides: Any) -> tuple[Experiment, ..
     if not isinstance(variants, list) or not variants or not all(isinstance(variant, dict) for variant in variants):
         raise ConfigError(f"{path}: variants are written as [[variant]] sections.")
     names = [path.stem] if len(variants) == 1 else [f"{path.stem} {i}" for i in range(1, len(variants) + 1)]
-    return tuple(
-        _experiment({"name": name, **document, **variant}, path, dict(overrides))
-        for name, variant in zip(names, variants, strict=True)
-    )
+    return tuple({"name": name, **document, **variant} for name, variant in zip(names, variants, strict=True))
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -49,7 +55,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
 """The keys of an experiment file, and what TOML may give for them."""
 
 
-def _experiment(keys: dict[str, Any], path: Path, overrides: dict[str, Any]) -> Experiment:
+def experiment_of(keys: Mapping[str, Any], path: Path, **overrides: Any) -> Experiment:
+    """The experiment of one variant's ``keys`` (`read_variants`); errors name the file ``path``.
+
+    Raises `ConfigError` for a key or value that can't be, `MissingExtra` for features whose package isn't installed.
+    """
     from emotone import corpora
 
     given: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["KEPT", "Prepared", "fit_model", "predictions"]
+__all__ = ["KEPT", "Prepared", "counted", "fit_model", "predictions"]
 
 KEPT = ("gender", "age", "language", "text", "intensity", "agreement", "n_raters")
 """Columns of the table that stay beside the predictions where it has them, as do the raters' votes."""
@@ -96,3 +97,17 @@ def predictions(data: Prepared, rows: NDArray[np.int64], model: Any) -> pd.DataF
     best = np.asarray(data.labels, dtype=object)[proba.argmax(axis=1)]
     scores = {f"proba_{label}": proba[:, i] for i, label in enumerate(data.labels)}
     return part.assign(truth=table["emotion"], predicted=best, **scores)
+
+
+def counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:
+    """From ``progress(done, total)`` to what counts steps, as `emotone.features.extract` wants it."""
+    if progress is None:
+        return None
+    done = 0
+
+    def step(n: int) -> None:
+        nonlocal done
+        done += n
+        progress(done, total)
+
+    return step

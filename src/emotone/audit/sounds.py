@@ -17,6 +17,7 @@ from emotone import audio, corpora, features
 from emotone.audit.alike import LONGEST, SAME_SOUND, candidates, similarity
 from emotone.audit.fingerprint import FLAGS, Fingerprint
 from emotone.errors import AudioError
+from emotone.prepared import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,14 +74,7 @@ def listen(
     that can't be read is one of the ``failures``. Raises `ConfigError` where ``roots`` lacks a corpus.
     """
     folders = {name: _audio_root(name, root) for name, root in roots.items()}
-    done = 0
-
-    def step(n: int) -> None:
-        nonlocal done
-        done += n
-        if progress is not None:
-            progress(done, len(table))
-
+    step = counted(progress, len(table))
     heard = features.extract(table, Fingerprint(), folders, jobs=jobs, cache=cache, progress=step)
     X = np.nan_to_num(heard.X)
     flags = {flag: X[:, 1 + column] > 0 for column, flag in enumerate(FLAGS)}

@@ -164,17 +164,11 @@ def noisy_features(
     from emotone import corpora, features
     from emotone.experiment import corpus_root
     from emotone.ladder._noise import Noisy
+    from emotone.prepared import counted
 
     roots = {name: corpora.audio_root(name, corpus_root(name, root)) for name, root in experiment.corpora.items()}
     frontend = Noisy(features.describe(experiment.make_frontend()), snr_db=SNR_DB, seed=experiment.seed)
-    done, total = 0, len(prepared.table)
-
-    def step(n: int) -> None:
-        nonlocal done
-        done += n
-        if progress:
-            progress(done, total)
-
+    step = counted(progress, len(prepared.table))
     X: NDArray[np.float32] = features.extract(prepared.table, frontend, roots, progress=step, **extraction).X
     return X
 
