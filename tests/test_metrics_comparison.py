@@ -190,3 +190,17 @@ def test_bad_input_is_explained(rng):
         metrics.difference("uar", truth, a, b, one)
     with pytest.raises(ExperimentError, match="dropped on one side"):
         metrics.difference("uar", truth, a, b[:-1], one, FOUR)
+
+
+@pytest.mark.parametrize("metric", metrics.NAMES)
+def test_the_interval_of_a_difference_holds_it_however_large(metric):
+    truth = np.array(["a", "b"] * 12, dtype=object)
+    groups = np.repeat(np.arange(6), 4)
+    sure = np.array([[0.99, 0.01], [0.01, 0.99]] * 12)
+    sure[::5] = 0.6, 0.4  # speakers differ
+    wrong = sure[:, ::-1]
+    found = metrics.difference(metric, truth, wrong, sure, groups, ("a", "b"))
+    assert found.low <= found.value <= found.high
+    assert found.low < found.high or metric == "ece"
+    if metric == "nll":
+        assert found.high > found.value > 1

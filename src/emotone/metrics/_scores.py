@@ -154,7 +154,7 @@ METRICS = {
     "war": Metric(_counts, _war),
     "macro_f1": Metric(_counts, _macro_f1),
     "ece": Metric(_bin_sums, _ece, scale="plain"),
-    "nll": Metric(sums_of(_log_losses), mean_of_sums, scale="log"),
+    "nll": Metric(sums_of(_log_losses), mean_of_sums, scale="log", top=np.inf),
     "brier": Metric(sums_of(_squared_errors), mean_of_sums, top=2.0),
 }
 

@@ -159,7 +159,9 @@ def _of_pairs(of_rows: Callable[[Floats, Floats], Floats]) -> Callable[[_Pairs],
 
 
 def _metric(name: str, values: Callable[[Any], Floats]) -> Metric:
-    return Metric(sums_of(values), mean_of_sums, scale="log" if name in ("kl", "cross_entropy") else "logit")
+    if name in ("kl", "cross_entropy"):
+        return Metric(sums_of(values), mean_of_sums, scale="log", top=np.inf)
+    return Metric(sums_of(values), mean_of_sums)
 
 
 # --- what people get -------------------------------------------------------------------------------------------
