@@ -27,8 +27,8 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 LEVELS = {
     0: {"errors"},
     1: {"audio", "decoding", "labels", "targets", "fetch", "synthetic"},
-    2: {"corpora", "features", "models", "splits", "metrics", "augment", "vad"},
-    3: {"segment", "stream"},
+    2: {"corpora", "features", "models", "splits", "metrics", "augment", "voice", "circumplex"},
+    3: {"segment", "moments", "turns", "stream", "timeline", "summary", "formats"},
     4: {
         *("recogniser", "saved", "card", "experiment", "experiment_file", "prepared", "result", "plots"),
         *("audit", "ladder", "stress", "comparison", "benchmark"),
@@ -46,7 +46,7 @@ NARROW = {"metrics": {"errors", "labels"}, "splits": {"errors", "labels"}}
 """All of emotone that these may know."""
 
 HOMES = {
-    "onnxruntime": {"recogniser.py"},
+    "onnxruntime": {"recogniser.py", "voice.py"},
     "sklearn": {
         f"models/{name}.py" for name in ("calibration", "classic", "network", "onnx", "rankgauss", "regression")
     },
@@ -54,8 +54,8 @@ HOMES = {
     "soxr": {"audio.py"},
     "torch": {
         *(f"features/encoders/{name}.py" for name in ("_network", "_waveform", "_whisper")),
-        *(f"models/{name}.py" for name in ("distillation", "finetune", "network", "networks", "objective")),
-        *("models/perturbation.py", "models/training.py"),
+        *(f"models/{name}.py" for name in ("distillation", "enrolment", "finetune", "network", "networks")),
+        *(f"models/{name}.py" for name in ("objective", "perturbation", "training")),
     },
     "typer": {"cli/*"},
 }

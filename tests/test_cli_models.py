@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tiny import LABELS, tiny
+from tiny import LABELS, tiny, tiny_dimensions
 from typer.testing import CliRunner, Result
 
-from emotone import recogniser, saved, synthetic
+from emotone import card, recogniser, saved, synthetic
 from emotone.cli import app
 from emotone.errors import ConfigError, EmotoneError, RecogniserError
 from emotone.experiment import Experiment
@@ -136,3 +140,86 @@ def test_a_model_of_non_commercial_corpora_says_so_everywhere(corpus, tmp_path):
     assert "Not for commercial use, because of RAVDESS (speech) (CC BY-NC-SA 4.0)" in shown
     assert json.loads(run("show", folder, "--json").stdout)["commercial"] is False
     assert "commercial use not allowed" in " ".join(run("list", folder).stdout.split())
+
+
+def test_weights_that_forbid_it_forbid_commercial_use(tmp_path):
+    free = {**tiny().recogniser.config["corpora"][0], "licence": "CC BY 4.0", "commercial": True}
+    for note, commercial in (("", True), ("the encoder big is under cc-by-nc-4.0", False)):
+        model = {"name": "finetune", "licence_note": note}
+        config = saved.resealed(tiny().recogniser.config, corpora=[free], model=model, licence="MIT")
+        assert config["commercial"] is commercial
+        folder = saved.write(tmp_path / "mine", saved.Parts(config, tiny().recogniser._parts.model, "# card\n"))
+        shown = " ".join(run("show", folder).stdout.split())
+        assert ("because of the model finetune (the encoder big is under cc-by-nc-4.0)" in shown) is not commercial
+        assert "licence_note" not in shown
+        assert "licence_note" not in card.write_card(config)
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bundled_one_becomes_a_folder_that_answers_alike(tmp_path):
+    result = run("export", "default", "-o", tmp_path / "mine")
+    exported, bundled = recogniser.load(tmp_path / "mine"), recogniser.load("default")
+    assert exported == bundled
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == sorted(saved.PARTS)
+    assert f"Wrote {tmp_path / 'mine'} (config.json, model.onnx, card.md; " in result.stdout
+    assert f"output  probabilities  float32 (n, {len(bundled.labels)})" in result.stdout
+    assert card.licence_in_words(bundled.config).replace("**", "") in result.stdout
+
+
+def test_export_of_a_run_tells_the_graph_the_licence_and_an_example_that_runs(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("export", folder.parent, "-o", "mine")
+    assert "input  features  float32 (n, 180)" in result.stdout
+    assert "Not for commercial use, because of Synthetic speech" in result.stdout
+    assert "emotone predict --model mine speech.wav" in result.stdout
+    rows = tiny().X[:2]
+    np.save("features.npy", rows)
+    assert said_by(result.stdout.split("Without:\n\n")[1]) == pytest.approx(
+        dict(zip(LABELS, tiny().recogniser.predict_proba(rows)[0], strict=True)), abs=1e-6
+    )
+
+
+def said_by(example: str) -> dict[str, float]:
+    """What the example prints, in an interpreter that knows no emotone."""
+    assert len(example.strip().splitlines()) == 6
+    code = f"import sys\nsys.modules['emotone'] = None\n{example}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name: float(value) for name, value in re.findall(r"'([a-z]+)': (?:np.float32\()?([-\d.e]+)", done.stdout)}
+
+
+def test_export_as_json(folder, tmp_path):
+    document = json.loads(run("export", folder, "-o", tmp_path / "mine", "--json").stdout)
+    assert document["folder"] == str(tmp_path / "mine")
+    assert document["parts"] == list(saved.PARTS)
+    assert document["inputs"] == [{"name": "features", "shape": ["n", 180], "dtype": "float32"}]
+    assert document["outputs"] == [{"name": "probabilities", "shape": ["n", 3], "dtype": "float32"}]
+    assert document["commercial"] is False
+    assert "InferenceSession" in document["example"]
+    assert document["labels"] == list(LABELS)
+
+
+def test_the_example_of_dimensions_names_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = tiny_dimensions().recogniser.save(tmp_path / "given")
+    document = json.loads(run("export", given, "-o", "mine", "--json").stdout)
+    np.save("features.npy", tiny_dimensions().X[:1])
+    [expected] = tiny_dimensions().recogniser.predict_dimensions(tiny_dimensions().X[:1])
+    assert said_by(document["example"]) == pytest.approx(
+        {"arousal": expected[0], "valence": expected[1]}, rel=1e-5, abs=1e-5
+    )
+
+
+def test_export_replaces_recognisers_and_nothing_else(folder, tmp_path):
+    run("export", folder, "-o", tmp_path / "mine")
+    run("export", "default", "-o", tmp_path / "mine")
+    assert recogniser.load(tmp_path / "mine").name == "default"
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("all of it", "utf-8")
+    with pytest.raises(RecogniserError, match=r"isn't just a recogniser \(it has thesis\.txt\)"):
+        run("export", folder, "-o", tmp_path / "work")
+    assert (tmp_path / "work" / "thesis.txt").read_text("utf-8") == "all of it"
+    with pytest.raises(ConfigError, match=r"Unknown recogniser 'defalt'"):
+        run("export", "defalt", "-o", tmp_path / "other")
+    assert run("export", "default").exit_code == 2

@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tiny import LABELS, tiny, tiny_dimensions
+from tiny import LABELS, tiny, tiny_adapting, tiny_dimensions
 from typer import Typer
 from typer.testing import CliRunner, Result
 
 import emotone
-from emotone import synthetic
-from emotone.cli.predict import _cropped, _find, _printable, _writer, predict
-from emotone.errors import ConfigError, RecogniserError
+from emotone import saved, synthetic
+from emotone.cli.predict import _cropped, predict
+from emotone.cli.recordings import find, printable, writer
+from emotone.errors import AudioError, ConfigError, RecogniserError
 from emotone.recogniser import Recogniser
 from emotone.segment import FLAGS, Segment
 
@@ -138,6 +139,16 @@ def test_an_uncertain_answer_says_what_it_might_be(rec, clips, run, tmp_path):
     assert f"uncertain, {likeliest}?\n" in run(clips, "--model", unsure).stdout
 
 
+def test_what_cannot_be_ruled_out_is_listed(rec, clips, run, tmp_path):
+    config = saved.resealed(rec.config, conformal={"level": 0.9, "threshold": 1.0})
+    folder = saved.write(tmp_path / "sets", saved.Parts(config, rec._parts.model, "# card\n"))
+    full = run(clips / "b.wav", "--model", folder).stdout.splitlines()
+    assert full[-1] == "  likely: neutral, sad, angry  (90 % of such lists hold the true emotion)"
+    assert "likely" not in run(clips / "b.wav").stdout
+    [first, *_] = csv.DictReader(io.StringIO(run(clips, "--csv", "--model", folder).stdout))
+    assert first["likely"] == "neutral sad angry"
+
+
 def test_a_picture_of_one(run, clips, silent, tmp_path):
     result = run(clips / "a.wav", "--plot", tmp_path / "new" / "a.png", "--json")
     assert json.loads(result.stdout)["file"] == "clips/a.wav"
@@ -159,7 +170,7 @@ def test_a_line_of_json_for_each(run, rec, clips):
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["file"] for row in rows] == ["clips/a.wav", "clips/b.wav", "clips/more/c.wav"]
     for row in rows:
-        assert list(row) == ["file", "start", "end", "emotion", "confidence", "scores", "dimensions", "flags"]
+        assert list(row) == ["file", "start", "end", "emotion", "confidence", "scores", "likely", "dimensions", "flags"]
         assert Segment.from_dict(row) == rec.predict(row["file"])
     assert result.stderr == ""
 
@@ -167,7 +178,7 @@ def test_a_line_of_json_for_each(run, rec, clips):
 def test_a_table(run, rec, clips, silent):
     [*rows] = csv.DictReader(io.StringIO(run(clips, "--csv").stdout))
     assert list(rows[0]) == [
-        *("file", "start", "end", "emotion", "confidence", "flags"),
+        *("file", "start", "end", "emotion", "confidence", "flags", "likely"),
         *(f"p_{label}" for label in LABELS),
     ]
     assert len(rows) == 4
@@ -202,7 +213,7 @@ def test_dimensions_are_numbers_in_every_form(of_dimensions, clips, silent):
     assert (first["emotion"], first["scores"]) == (None, {})
     assert first["dimensions"] == {"arousal": arousal, "valence": valence}
     [row, *_, last] = csv.DictReader(io.StringIO(of_dimensions(clips, "--csv").stdout))
-    assert list(row) == ["file", "start", "end", "emotion", "confidence", "flags", "arousal", "valence"]
+    assert list(row) == ["file", "start", "end", "emotion", "confidence", "flags", "likely", "arousal", "valence"]
     assert (row["arousal"], row["valence"]) == (str(arousal), str(valence))
     assert (last["arousal"], last["flags"]) == ("", "no_speech")
 
@@ -253,7 +264,7 @@ def test_files_folders_and_patterns(clips, given, found):
     (clips / ".hidden").mkdir()
     shutil.copy(clips / "a.wav", clips / ".hidden" / "a.wav")
     shutil.copy(clips / "a.wav", clips / "loud.WAV")
-    paths, unmatched = _find(given, None)
+    paths, unmatched = find(given, None)
     assert [os.path.relpath(path, clips) for path in paths] == found
     assert unmatched == []
 
@@ -305,8 +316,8 @@ def test_odd_names(run, clips, name, form):
 
 
 def test_bytes_that_are_no_text_and_control_characters_are_replaced():
-    assert _printable(Path(os.fsdecode(b"a\xff\n\x1b[1mb"))) == "a\ufffd\ufffd\ufffd[1mb"
-    assert _printable(Path("é 日本.wav")) == "é 日本.wav"
+    assert printable(Path(os.fsdecode(b"a\xff\n\x1b[1mb"))) == "a\ufffd\ufffd\ufffd[1mb"
+    assert printable(Path("é 日本.wav")) == "é 日本.wav"
 
 
 def test_names_are_cropped_to_columns_not_letters():
@@ -314,6 +325,49 @@ def test_names_are_cropped_to_columns_not_letters():
     assert _cropped("abcdef", 5) == "…cdef"
     assert _cropped("日本語", 5) == "…本語"
     assert _cropped("日本語", 6) == "日本語"
+
+
+# --- who speaks ---
+
+
+@pytest.fixture
+def adapting(tmp_path):
+    """A recogniser that can adapt, and its folder."""
+    able = tiny_adapting().recogniser
+    return able, able.save(tmp_path / "adapting")
+
+
+def test_recordings_of_the_speaker_change_the_answer_and_nothing_else(run, adapting, clips, silent):
+    able, folder = adapting
+    plain = run("--model", folder, "--json", clips / "a.wav")
+    known = run("--model", folder, "--json", clips / "a.wav", "--adapt", clips, "--adapt", clips / "a.wav")
+    assert plain.stderr == ""
+    assert known.stderr == "Knows the speaker from 3 utterances (1 utterance too short or silent).\n"
+    before, after = json.loads(plain.stdout), json.loads(known.stdout)
+    assert list(before) == list(after)
+    assert before["scores"] != after["scores"]
+    paths = [clips / "a.wav", clips / "b.wav", clips / "more" / "c.wav", silent]
+    assert after == {"file": str(clips / "a.wav"), **able.adapt(paths).predict(clips / "a.wav").as_dict()}
+    alone = run("--model", folder, clips / "a.wav", "--adapt", clips / "b.wav")
+    assert alone.stderr == "Knows the speaker from 1 utterance.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ("silent.wav", ConfigError, "Recordings tell how a speaker sounds, but those given are silent or too short"),
+        ("nobody.wav", AudioError, "nobody.wav"),
+        ("nothing/*.wav", ConfigError, "The pattern clips/nothing/*.wav holds no recordings"),
+    ],
+)
+def test_a_speaker_who_can_not_be_known_is_said_before_any_answer(run, adapting, clips, silent, given, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        run("--model", adapting[1], clips / "a.wav", "--adapt", clips / given)
+
+
+def test_a_recogniser_that_can_not_adapt_says_so(run, clips):
+    with pytest.raises(ConfigError, match="can't adapt to a speaker"):
+        run(clips / "a.wav", "--adapt", clips / "b.wav")
 
 
 # --- wrong usage ---
@@ -363,7 +417,7 @@ def test_the_whole_command(model, clips, tmp_path):
 def test_an_answer_does_not_wait_in_a_buffer(monkeypatch):
     arrived = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(arrived)))  # type: ignore[type-var]
-    _writer()("at once\n")
+    writer()("at once\n")
     assert arrived.getvalue() == b"at once\n"
 
 

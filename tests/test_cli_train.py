@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -15,9 +17,10 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 import emotone
-from emotone import synthetic
+from emotone import report, synthetic
 from emotone.cli import app
 from emotone.errors import ConfigError, EmotoneError
+from emotone.experiment import Experiment
 
 LABELS = ("neutral", "sad", "angry")
 QUICK = ("--labels", "neutral,sad,angry", "--frontend", "librosa180", "--model", "svm", "--folds", "3", "--jobs", "1")
@@ -191,6 +194,72 @@ def test_a_run_folder_holds_everything(spoken, tmp_path):
     assert saved.line() in recogniser.card
     assert set(recogniser.predict(next(spoken.rglob("*.wav"))).scores) == set(LABELS)
     assert f"emotone predict --model {folder / 'recogniser'} FILE" in result.stderr
+
+
+def test_a_network_leaves_its_loss_curves_and_they_are_in_the_report(spoken, tmp_path):
+    pytest.importorskip("torch", reason="needs emotone[deep]")
+    path = tmp_path / "network.toml"
+    path.write_text(
+        'corpora = ["ravdess"]\nlabels = ["neutral", "sad", "angry"]\nprotocol = { name = "speakers", n_folds = 3 }\n'
+        'model = { name = "network", width = 16, layers = 1, heads = 2, epochs = 2, batch = 8, seconds = 0.64, '
+        'augment = 0.0, n_folds = 2, device = "cpu", precision = "float32" }\n',
+        "utf-8",
+    )
+    folder = tmp_path / "run"
+    train(path, "-c", f"ravdess={spoken}", "--no-audit", "-o", folder)
+    assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
+    training = json.loads((folder / "training.json").read_text("utf-8"))["folds"]
+    assert len(training) == 3
+    for fold in training:
+        held_out, last = fold
+        assert [record["epoch"] for record in held_out] == [1, 2]
+        assert all({"loss", "uar", "nll"} <= set(record) for record in held_out)
+        assert all("uar" not in record for record in last)
+    assert "training" in report.build(folder).sections
+
+
+def test_steps_are_told_of_each_training_of_a_network_alone(spoken):
+    told: dict[str, list[tuple[int, int]]] = {}
+    options = {"width": 16, "layers": 1, "heads": 2, "epochs": 1, "batch": 8, "seconds": 0.64, "rounds": 0}
+    models = {"svm": {}} | ({"network": options} if importlib.util.find_spec("torch") else {})
+    for model, own in models.items():
+        steps = told.setdefault(model, [])
+        one = Experiment(
+            corpora={"ravdess": spoken},
+            labels=LABELS,
+            frontend="librosa180" if model == "svm" else "",
+            model=model,
+            model_options=own,
+            protocol_options={"n_folds": 3},
+        )
+        one.run(one.prepare(jobs=1), steps=lambda done, total, steps=steps: steps.append((done, total)))
+    assert told.pop("svm") == []
+    for steps in told.values():
+        total = steps[0][1]
+        assert {of for _, of in steps} == {total}
+        assert [done for done, _ in steps].count(1) == 3  # one training a fold
+        assert max(done for done, _ in steps) == total
+
+
+def test_two_bars_on_a_terminal_and_none_elsewhere():
+    code = (
+        "from emotone.cli.console import progress_of_both\n"
+        "with progress_of_both('folds', 'steps') as (folds, steps):\n"
+        "    steps(3, 40)\n"
+        "    folds(1, 5)\n"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm-256color", "COLUMNS": "80"}
+    leader, terminal = pty.openpty()
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=terminal, check=True, timeout=60)
+    os.close(terminal)
+    screen = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert "1/5" in screen
+    assert "3/40" in screen
+    assert done.stdout == b""
+    quiet = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    assert quiet.stderr == quiet.stdout == b""
 
 
 def test_variants_get_folders_of_their_own(spoken, tmp_path):

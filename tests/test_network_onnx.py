@@ -16,7 +16,7 @@ import onnxruntime  # noqa: E402
 from emotone.errors import ConfigError  # noqa: E402
 from emotone.models.network_onnx import network_to_onnx  # noqa: E402
 from emotone.models.networks import Network, NetworkOptions  # noqa: E402
-from emotone.models.training import logits_of  # noqa: E402
+from emotone.models.training import embeddings_of, logits_of  # noqa: E402
 
 OPTIONS = NetworkOptions(width=32, layers=2, heads=4, kernel=5, n_mels=40, targets=4)
 
@@ -56,6 +56,26 @@ def test_probabilities_are_those_of_torch(rng):
     wanted = proba_of(model, signals)[:, [1, 2, 0]]
     np.testing.assert_allclose(got, wanted, atol=1e-5)
     assert np.ptp(wanted, axis=0).max() > 0.01, "answers that hardly differ show nothing"
+
+
+def test_it_gives_embeddings_and_takes_what_a_known_speaker_changes(rng):
+    model, signals = fitted(), rng.normal(0, 0.1, (3, 8000)).astype(np.float32)
+    session = session_of(network_to_onnx(model, model.classes_))
+    assert [node.name for node in session.get_outputs()] == ["probabilities", "embeddings"]
+    assert [node.name for node in session.get_inputs()] == ["waveform"], "the shift may be left out"
+    assert [(node.name, node.shape) for node in session.get_overridable_initializers()] == [("shift", [64])]
+    embeddings = embeddings_of(model.network_, list(signals))
+    shift = rng.normal(0, 0.5, 64).astype(np.float32)
+    plain, zero, shifted = (
+        session.run(None, {"waveform": signals, **more}) for more in ({}, {"shift": 0 * shift}, {"shift": shift})
+    )
+    for _, found in (plain, zero, shifted):
+        np.testing.assert_allclose(found, embeddings, atol=1e-4)
+    np.testing.assert_array_equal(plain[0], zero[0])
+    with torch.inference_mode():
+        logits = model.network_.answer(torch.from_numpy(embeddings + shift).float()) / model.temperature_
+    np.testing.assert_allclose(shifted[0], logits.softmax(1).numpy(), atol=1e-4)
+    assert np.abs(shifted[0] - plain[0]).max() > 0.05
 
 
 def test_the_default_network_agrees_too(rng):

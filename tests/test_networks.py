@@ -15,6 +15,7 @@ from emotone.models.networks import (  # noqa: E402
     LogMel,
     Network,
     NetworkOptions,
+    as_stored,
     fourier_kernel,
     n_frames,
     statistics,
@@ -47,7 +48,7 @@ def test_frames_are_counted_as_the_trunk_gives_them(network, rng, n_samples):
     frames, mask = network.trunk(mel, mask)
     assert int(mask.sum()) == n_frames(n_samples)
     assert frames.shape == (1, n_frames(signal.shape[1]), 16)
-    assert network.answer(frames, mask).shape == (1, 4)
+    assert network.answer(network.embed(frames, mask)).shape == (1, 4)
     assert network.imitate(frames).shape == (1, frames.shape[1], 3)
 
 
@@ -126,3 +127,19 @@ def test_without_targets_nobody_is_imitated(rng):
     network = Network(NetworkOptions(width=16, layers=1, heads=2), 2)
     with pytest.raises(ConfigError, match="no teacher to imitate"):
         network.imitate(noise(rng, 1, 3, 16))
+
+
+@pytest.mark.parametrize(("storage", "most"), [("float32", 0), ("float16", 2**-11), ("int8", 0.5 / 127)])
+def test_as_stored_rounds_matrices_and_nothing_else(storage, most):
+    torch.manual_seed(0)
+    network = Network(NetworkOptions(width=64, layers=1), 4)
+    kept = as_stored(network, storage)
+    assert kept.options.storage == storage
+    touched = 0
+    for (name, ours), stored in zip(network.named_parameters(), kept.parameters(), strict=True):
+        largest = ours.abs().amax(tuple(range(1, ours.ndim)), keepdim=True) if ours.ndim > 1 else ours.abs()
+        assert ((ours - stored).abs() <= most * largest * 1.001 + 1e-8).all(), name
+        if ours.numel() <= 1024:
+            assert (ours == stored).all(), name
+        touched += int((ours != stored).any())
+    assert (touched > 0) == (storage != "float32")

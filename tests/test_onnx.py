@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from emotone import models
 from emotone.errors import ConfigError
-from emotone.models.calibration import CalibratedClassifier
+from emotone.models.calibration import CalibratedClassifier, class_scores, softmax
 from emotone.models.classic import BalancedMLP, Uncalibrated
 from emotone.models.onnx import INPUT, LARGE, NUMBERS, OUTPUT, regression_to_onnx, to_onnx
 from emotone.models.regression import SpeakerRegressor
@@ -126,6 +126,22 @@ def test_outliers_to_answer_for(rng, name):
 def test_emotions_that_are_told_apart_without_doubt(rng, name, k):
     X, y, who = speech(rng, k=k, spread=30.0)
     check_parity(make(name).fit(X, y, groups=who), np.concatenate([X, X.mean(axis=0, keepdims=True) + 0.1 * X]))
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+@pytest.mark.parametrize("k", [2, 4])
+def test_models_that_can_be_told_who_speaks(rng, name, k):
+    X, y, speakers = speech(rng, k=k)
+    model = models.get(name, n_folds=2, known_speakers=True).fit(X, y, groups=speakers)
+    check_parity(model, X)
+    session = onnxruntime.InferenceSession(to_onnx(model, tuple(model.classes_), X.shape[1]))
+    embeddings = model.estimator_[:-1].transform(X.astype(np.float64))
+    np.testing.assert_allclose(session.run(["embeddings"], {INPUT: X})[0], embeddings, atol=1e-4)
+    shift = rng.normal(size=X.shape[1]).astype(np.float32)
+    scores = class_scores(model.estimator_[-1], embeddings + shift) / model.temperature_
+    [told] = session.run([OUTPUT], {INPUT: X, "shift": shift})
+    np.testing.assert_allclose(told, softmax(scores), atol=1e-5)
+    assert np.abs(told - model.predict_proba(X)).max() > 0.05
 
 
 @pytest.mark.parametrize("name", ALL)

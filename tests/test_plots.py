@@ -91,6 +91,7 @@ def all_pictures(speech, rng):
         "per_speaker": plots.per_speaker(values, genders=genders, overall=(0.5, 0.4, 0.6), chance=1 / 8),
         "ladder": plots.ladder(LADDER),
         "stress": plots.stress(CONDITIONS, clean=(0.5, 0.4, 0.6), title="default on nemo, 150 recordings"),
+        "training": plots.training([[of(1.5, 1.0, uars=(0.3, 0.6)), of(1.6, 1.1)]], title=title),
         "many speakers": plots.per_speaker({f"crema_d/{i}": i / 91 for i in range(91)}),
     }
 
@@ -408,3 +409,31 @@ def test_stress_marks_what_is_surely_worse_alone():
 def test_stress_needs_a_condition():
     with pytest.raises(ExperimentError, match="no conditions to draw"):
         plots.stress([], clean=(0.5, None, None))
+
+
+# --- training ---
+
+
+def of(*losses: float, uars: tuple[float, ...] = ()) -> list[dict[str, float]]:
+    """A training as `emotone.Result.training` has it."""
+    scores = [{"uar": uar} for uar in uars] or [{} for _ in losses]
+    return [{"epoch": i, "loss": loss, **score} for i, (loss, score) in enumerate(zip(losses, scores, strict=True), 1)]
+
+
+def test_training_draws_each_one_and_marks_the_best_epoch():
+    folds = [[of(1.5, 1.0, 0.7, uars=(0.3, 0.6, 0.5)), of(1.6, 1.1)], [of(1.4, uars=(0.4,))]]
+    loss, uar = plots.training(folds, title="ravdess eight").axes
+    assert [list(line.get_ydata()) for line in loss.lines] == [[1.5, 1.0, 0.7], [1.6, 1.1], [1.4]]
+    assert [list(line.get_ydata()) for line in uar.lines] == [[0.3, 0.6, 0.5], [0.4]]
+    best = [tuple(map(float, dots.get_offsets()[0])) for dots in uar.collections]
+    assert best == [(2.0, 0.6), (1.0, 0.4)]
+    assert loss.lines[0].get_color() != loss.lines[1].get_color()  # the latter held nobody out
+    assert [line.get_marker() for line in loss.lines] == ["None", "None", "o"]  # of one point there is no line
+    assert loss.get_ylim()[0] == 0
+
+
+def test_training_without_held_out_speakers_is_the_loss_alone():
+    [ax] = plots.training([[of(1.5, 1.0)]]).axes
+    assert ax.get_title(loc="left") == "loss while training"
+    with pytest.raises(ExperimentError, match="no epochs to draw"):
+        plots.training([[], [[]]])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import AUDIT, LABELS, LADDER, STRESS, made, protocol, regression, saved
+from made_runs import AUDIT, LABELS, LADDER, STRESS, TRAINING, made, protocol, regression, saved
 
 from emotone import audio, report, synthetic
 from emotone.errors import ConfigError, CorpusError, ExperimentError
@@ -95,11 +95,11 @@ def built(result: Result, folder: Path, **documents: Any) -> str:
 
 @pytest.fixture
 def full(tmp_path: Path) -> str:
-    return built(made(), tmp_path, ladder=LADDER, stress=STRESS, audit=AUDIT)
+    return built(made(), tmp_path, ladder=LADDER, stress=STRESS, audit=AUDIT, training=TRAINING)
 
 
-ALL = ["confusion", "emotions", "speakers", "confidence", "folds", "ladder", "stress", "audit", "mistakes"]
-ALL += ["data", "again", "words"]
+ALL = ["confusion", "emotions", "speakers", "confidence", "folds", "training", "ladder", "stress", "audit"]
+ALL += ["mistakes", "data", "again", "words"]
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ ALL += ["data", "again", "words"]
 
 def pages(tmp_path: Path) -> dict[str, str]:
     one, two = (
-        saved(made(), tmp_path / "one", ladder=LADDER, stress=STRESS, audit=AUDIT),
+        saved(made(), tmp_path / "one", ladder=LADDER, stress=STRESS, audit=AUDIT, training=TRAINING),
         saved(made(seed=1), tmp_path / "two"),
     )
     three = saved(made(seed=2), tmp_path / "three")
@@ -268,9 +268,9 @@ def test_every_section_is_there_when_its_file_is(full):
     assert list(sections(full)) == ALL
 
 
-@pytest.mark.parametrize("name", ["ladder", "stress", "audit"])
+@pytest.mark.parametrize("name", ["ladder", "stress", "audit", "training"])
 def test_a_section_is_absent_without_its_file(tmp_path, name):
-    documents = {"ladder": LADDER, "stress": STRESS, "audit": AUDIT}
+    documents = {"ladder": LADDER, "stress": STRESS, "audit": AUDIT, "training": TRAINING}
     del documents[name]
     assert list(sections(built(made(), tmp_path, **documents))) == [anchor for anchor in ALL if anchor != name]
 
@@ -374,6 +374,26 @@ def test_the_ladder_flags_what_flatters(full):
     assert "corpora: one corpus alone" in text
 
 
+def test_training_has_a_line_and_a_row_for_each(full):
+    text = sections(full)["training"]
+    assert "The loss fell from 1.32 after the first epoch to 1.00 after the last, on average." in text
+    for row in (("1.1", "3", "1.40", "0.60", "2", "0.70"), ("1.2", "2", "1.50", "1.00", "–", "–")):
+        assert "".join(row) in text  # the best epoch isn't always the last
+    lines = [element for element in parsed(full) if "thin" in element.attributes.get("class", "")]
+    assert [line.attributes["class"] for line in lines].count("curve thin") == 4  # two of the loss, two of the UAR
+    assert [line.attributes["class"] for line in lines].count("curve thin dashed") == 2
+    points = [tuple(map(float, pair.split(","))) for pair in lines[0].attributes["points"].split()]
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    assert [y for _, y in points] == sorted(y for _, y in points)  # a falling loss falls on the page
+
+
+def test_training_without_held_out_speakers_says_so(tmp_path):
+    folds = [[trainings[-1]] for trainings in TRAINING["folds"]]
+    text = sections(built(made(), tmp_path, training={"folds": folds}))["training"]
+    assert "No speakers were held out" in text
+    assert "UAR on held-out" not in text
+
+
 def test_stress_tells_falls_groups_and_tests(full):
     text = sections(full)["stress"]
     assert "The recogniser was trained on these speakers." in text
@@ -428,6 +448,16 @@ def test_a_corpus_of_an_absent_package_is_told_from_the_recogniser(tmp_path):
 
 
 # --- running it again -------------------------------------------------------------------------------------------------
+
+
+def test_weights_inside_the_model_bring_their_licence(tmp_path):
+    run = saved(made(corpora=["crema_d"], model={"name": "finetune", "encoder": "big"}), tmp_path / "run")
+    note = "the encoder big is under cc-by-nc-4.0"
+    assert note not in words(report.build(run).html)
+    (run / "recogniser").mkdir()
+    config = {"model": {"name": "finetune", "licence_note": note}, "corpora": []}
+    (run / "recogniser" / "config.json").write_text(json.dumps(config), "utf-8")
+    assert f"Not for commercial use , because of the model finetune ({note})." in words(report.build(run).html)
 
 
 def test_the_command_repeats_the_run(tmp_path):
@@ -672,6 +702,8 @@ def broken(folder: Path, how: str) -> None:
         made().table.drop(columns=["fold", "proba_sad"]).to_parquet(folder / "predictions.parquet", index=False)
     elif how == "ladder":
         (folder / "ladder.json").write_text('{"rung": []}', "utf-8")
+    elif how == "training":
+        (folder / "training.json").write_text('{"folds": [[["lost"]]]}', "utf-8")
     elif how == "audit":
         (folder / "audit.json").write_text("[", "utf-8")
 
@@ -686,6 +718,7 @@ def broken(folder: Path, how: str) -> None:
         ("columns", "lacks the columns fold, proba_sad"),
         ("ladder", r"ladder\.json isn't what its name says: it lacks rungs"),
         ("audit", r"audit\.json can't be read"),
+        ("training", r"training\.json has epochs without a loss"),
     ],
 )
 def test_what_is_wrong_with_a_run_is_said(tmp_path, how, message):

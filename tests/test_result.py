@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -307,6 +308,20 @@ def test_a_saved_result_comes_back_the_same(rng, tmp_path, gender):
     assert Result.load(tmp_path / "run").scores == result.scores
 
 
+def test_how_networks_learnt_is_kept_drawn_and_never_left_from_before(result, tmp_path):
+    training = [
+        [[{"epoch": 1, "loss": 1.2, "uar": 0.5}, {"epoch": 2, "loss": 0.8, "uar": 0.6}], [{"epoch": 1, "loss": 1}]]
+    ]
+    folder = dataclasses.replace(result, training=training).save(tmp_path / "run")
+    back = Result.load(folder)
+    assert back.training == training
+    assert "training" in back.plots()
+    assert (folder / "training.png").read_bytes().startswith(PNG)
+    result.save(folder)  # a model that learns in one go
+    assert Result.load(folder).training is None
+    assert not list(folder.glob("training.*"))
+
+
 @pytest.mark.parametrize("spoil", ["nothing there", "no predictions", "not JSON", "no protocol", "not Parquet"])
 def test_a_folder_that_is_no_run(result, tmp_path, spoil):
     folder = tmp_path / "run"
@@ -355,7 +370,8 @@ def test_no_picture_cuts_its_condition_off(rng, labels):
     from matplotlib.text import Text
 
     long = "official, 6 folds, 6 of 24 speakers, speakers unseen"
-    for name, drawn in made(rng, labels=labels, description=long, corpora=["ravdess", "crema_d"]).plots().items():
+    made_so = made(rng, labels=labels, description=long, corpora=["ravdess", "crema_d"])
+    for name, drawn in dataclasses.replace(made_so, training=[[[{"epoch": 1, "loss": 1.0}]]]).plots().items():
         figure = drawn.figure
         FigureCanvasAgg(figure).draw()
         for text in figure.findobj(Text):

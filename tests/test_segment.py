@@ -22,6 +22,7 @@ from emotone.segment import FLAGS, PLAYER_SECONDS, Segment, explain
 ANGRY = Segment(0.0, 3.6, "angry", 0.81, {"neutral": 0.09, "sad": 0.1, "angry": 0.81})
 UNSURE = Segment(1.5, 4.0, None, 0.4, {"neutral": 0.3, "sad": 0.3, "angry": 0.4}, ("uncertain", "clipped"))
 SILENT = Segment(0.0, 2.0, None, 0.0, {}, ("no_speech",))
+SETS = Segment(0.0, 3.6, "angry", 0.81, {"neutral": 0.09, "sad": 0.1, "angry": 0.81}, likely=("sad", "angry"))
 PLACED = Segment(0.0, 3.6, None, 0.0, {}, ("clipped",), dimensions={"arousal": 5.204, "valence": -0.5})
 
 
@@ -54,13 +55,16 @@ class Page(HTMLParser):
 # --- data ---
 
 
-@pytest.mark.parametrize("segment", [ANGRY, UNSURE, SILENT, PLACED])
+@pytest.mark.parametrize("segment", [ANGRY, UNSURE, SILENT, SETS, PLACED])
 def test_json_and_back_is_the_same(segment):
     assert Segment.from_dict(json.loads(json.dumps(segment.as_dict(), allow_nan=False))) == segment
 
 
 def test_the_keys_are_the_field_names():
-    assert list(ANGRY.as_dict()) == ["start", "end", "emotion", "confidence", "scores", "dimensions", "flags"]
+    keys = ["start", "end", "emotion", "confidence", "scores", "likely", "dimensions", "flags"]
+    assert list(ANGRY.as_dict()) == keys
+    assert SETS.as_dict()["likely"] == ["sad", "angry"]
+    assert ANGRY.as_dict()["likely"] == []
     assert PLACED.as_dict()["dimensions"] == {"arousal": 5.204, "valence": -0.5}
     assert UNSURE.as_dict()["emotion"] is None
     assert UNSURE.as_dict()["flags"] == ["uncertain", "clipped"]
@@ -74,6 +78,8 @@ def test_what_as_dict_gives_is_new():
 def test_scores_come_back_in_canonical_order():
     shuffled = ANGRY.as_dict() | {"scores": {"bored": 0.1, "angry": 0.8, "neutral": 0.1}}
     assert list(Segment.from_dict(shuffled).scores) == ["neutral", "angry", "bored"]
+    shuffled["likely"] = ["bored", "angry"]
+    assert Segment.from_dict(shuffled).likely == ("angry", "bored")
 
 
 def test_a_line_of_the_command_line_knows_its_file():
@@ -95,6 +101,8 @@ def test_a_line_of_the_command_line_knows_its_file():
         ({"dimensions": {"arousal": "high"}}, "high"),
         ({"dimensions": {"arousal": float("inf")}}, "finite"),
         ({"flags": 3}, "isn't a segment"),
+        ({"likely": 3}, "isn't a segment"),
+        ({"likely": ["bored"]}, "likely names bored, without a score"),
     ],
 )
 def test_what_is_no_segment_is_said(change, message):
@@ -109,9 +117,9 @@ def test_a_missing_key_is_named():
         Segment.from_dict(short)
 
 
-def test_what_was_written_before_there_were_dimensions_is_still_read():
+def test_what_was_written_before_there_were_dimensions_and_sets_is_still_read():
     old = ANGRY.as_dict()
-    del old["dimensions"]
+    del old["dimensions"], old["likely"]
     assert Segment.from_dict(old) == ANGRY
 
 
@@ -163,6 +171,13 @@ def test_a_notebook_shows_a_coloured_bar_for_every_emotion():
         assert any(f"width:{width}" in style and labels.colour(name) in style for style in styles)
     assert "angry 81 %" in page.text
     assert "audio" not in page.tags
+
+
+def test_a_notebook_names_what_cannot_be_ruled_out():
+    assert "can't be ruled out: sad, angry" in Page(SETS._repr_html_()).text
+    assert "ruled out" not in Page(ANGRY._repr_html_()).text
+    odd = Page(Segment(0, 1, "<i>", 1.0, {"<i>": 1.0}, likely=("<i>",))._repr_html_())
+    assert "i" not in odd.tags
 
 
 def test_a_notebook_explains_why_there_is_no_answer():

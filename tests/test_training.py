@@ -230,11 +230,21 @@ def test_nothing_labelled_is_a_loss_of_nothing():
 
 def test_balance_makes_all_labels_weigh_alike():
     labels = np.eye(2, dtype=np.float32)[[0, 0, 0, 1]]
-    rows = class_weights(labels, 1.0)
+    everything = np.ones(labels.shape, bool)
+    rows = class_weights(labels, everything, 1.0)
     assert rows[:3].sum() == pytest.approx(rows[3])
     assert rows.mean() == pytest.approx(1)
-    np.testing.assert_array_equal(class_weights(labels, 0.0), np.ones(4, np.float32))
-    assert class_weights(np.zeros((2, 2), np.float32), 1.0).tolist() == [0, 0]
+    np.testing.assert_array_equal(class_weights(labels, everything, 0.0), np.ones(4, np.float32))
+    assert class_weights(np.zeros((2, 2), np.float32), np.ones((2, 2), bool), 1.0).tolist() == [0, 0]
+
+
+def test_a_label_that_only_one_corpus_has_is_not_rare_there():
+    calm_too = np.eye(3, dtype=np.float32)[[0, 1, 2]]
+    without = np.eye(3, dtype=np.float32)[[0, 1] * 50]
+    labels = np.concatenate([calm_too, without])
+    allowed = np.ones(labels.shape, bool)
+    allowed[3:, 2] = False
+    np.testing.assert_allclose(class_weights(labels, allowed, 1.0), 1, rtol=1e-6)
 
 
 def test_examples_have_to_fit_together():

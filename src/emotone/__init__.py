@@ -33,6 +33,10 @@ _HOMES = {
     "RegressionResult": "result",
     "Result": "result",
     "Segment": "segment",
+    "Stream": "stream",
+    "StreamOptions": "stream",
+    "Turn": "turns",
+    "VoiceOptions": "voice",
     "load": "recogniser",
 }
 _MODULES = (
@@ -41,6 +45,7 @@ _MODULES = (
     "augment",
     "corpora",
     "features",
+    "formats",
     "labels",
     "metrics",
     "models",
@@ -66,12 +71,17 @@ __all__ = [
     "RegressionResult",
     "Result",
     "Segment",
+    "Stream",
+    "StreamOptions",
+    "Turn",
+    "VoiceOptions",
     "__version__",
     "audio",
     "audit",
     "augment",
     "corpora",
     "features",
+    "formats",
     "labels",
     "load",
     "metrics",
@@ -82,7 +92,20 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from emotone import audio, audit, augment, corpora, features, labels, metrics, models, plots, splits, synthetic
+    from emotone import (
+        audio,
+        audit,
+        augment,
+        corpora,
+        features,
+        formats,
+        labels,
+        metrics,
+        models,
+        plots,
+        splits,
+        synthetic,
+    )
     from emotone.corpora import Corpus
     from emotone.errors import (
         AudioError,
@@ -99,6 +122,9 @@ if TYPE_CHECKING:
     from emotone.recogniser import Recogniser, load
     from emotone.result import RegressionResult, Result
     from emotone.segment import Segment
+    from emotone.stream import Stream, StreamOptions
+    from emotone.turns import Turn
+    from emotone.voice import VoiceOptions
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ import itertools
 import math
 import os
 import wave
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ __all__ = [
     "SUFFIXES",
     "TOO_SHORT",
     "AudioInfo",
+    "Converter",
     "Signal",
     "blocks",
     "convert",
@@ -50,6 +52,7 @@ __all__ = [
     "flags",
     "inspect",
     "load",
+    "promised",
 ]
 
 Signal = npt.NDArray[np.float32]
@@ -109,15 +112,18 @@ def load(
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-def blocks(path: str | os.PathLike[str], *, seconds: float = 30.0, rate: int = SAMPLE_RATE) -> Iterator[Signal]:
+def blocks(
+    path: str | os.PathLike[str], *, seconds: float = 30.0, rate: int = SAMPLE_RATE, channel: int | None = None
+) -> Iterator[Signal]:
     """The signal of ``path`` in blocks of ``seconds``, the last one shorter, in bounded memory.
 
-    Concatenated they equal ``load(path, rate=rate)`` exactly. Raises `AudioError` like `load`: at once for a
-    file that can't be opened, at its block for damage further in.
+    Concatenated they equal ``load(path, rate=rate)`` exactly, or, with a ``channel`` (from 0 on), what that one alone
+    would be. Raises `AudioError` like `load`, and for a channel that isn't there: at once for a file that can't be
+    opened, at its block for damage further in.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise AudioError(f"A block must last more than 0 seconds, not {seconds}.")
-    pieces = _pieces(decoding.existing(path), _Span.of(0.0, None, rate))
+    pieces = _pieces(decoding.existing(path), _Span.of(0.0, None, rate), channel)
     opened = itertools.chain([next(pieces)], pieces)
     return _regrouped(opened, max(1, round(seconds * rate)))
 
@@ -139,6 +145,48 @@ def convert(samples: npt.ArrayLike, rate: int, *, to: int = SAMPLE_RATE) -> Sign
     chunk = Chunk(rate, 0, decoding.to_float(given).reshape(len(given), -1))
     pieces = [piece for _, piece in _resampled(_mono("The array", iter([chunk])), _checked_rate(to))]
     return np.concatenate(pieces)  # a copy also of what needed no change
+
+
+class Converter:
+    """`convert` for samples that come in pieces, as from a microphone: together the same signal, whatever their sizes.
+
+    ``feed`` it, and ``flush`` it last. Errors say that ``name`` is at fault; after one, the converter is over.
+    """
+
+    def __init__(self, rate: int, *, to: int = SAMPLE_RATE, name: str = "The sound") -> None:
+        """Raises `AudioError` for a rate outside `RATES`."""
+        self._rate, self._n_frames = _checked_rate(rate), 0
+        self._given: deque[Chunk] = deque()
+        self._pieces = _resampled(_mono(name, self._waiting()), _checked_rate(to))
+
+    def feed(self, samples: npt.NDArray[Any]) -> Signal:
+        """What is certain of the signal after these samples, integers or floats of the shape (samples, channels).
+
+        Raises `AudioError` for NaN, infinity, and integers that are stored as floats.
+        """
+        if not len(samples):
+            return np.zeros(0, np.float32)
+        self._given.append(Chunk(self._rate, self._n_frames, decoding.to_float(samples)))
+        self._n_frames += len(samples)
+        return next(self._pieces)[1]  # one piece comes out for each that goes in
+
+    def flush(self) -> Signal:
+        """The rest, that the resampling filter still held."""
+        return np.concatenate([np.zeros(0, np.float32), *(piece for _, piece in self._pieces)])
+
+    def _waiting(self) -> Iterator[Chunk]:
+        while self._given:
+            yield self._given.popleft()
+
+
+def promised(path: str | os.PathLike[str], *, guess: bool = False) -> float | None:
+    """Seconds that the header of ``path`` says it lasts, whatever is there of it: more than there is, where it was cut
+    short. Reads nothing but the header; None where that says nothing, as in MP3. With ``guess``, what FFmpeg guesses
+    by the bit rate will do there.
+
+    Raises `AudioError` for what isn't a file.
+    """
+    return decoding.promised(decoding.existing(path), guess=guess)
 
 
 def inspect(path: str | os.PathLike[str]) -> AudioInfo:
@@ -212,10 +260,10 @@ class _Span:
         return first, self.last if math.isinf(self.last) else math.ceil(self.last * rate / self.rate) + context
 
 
-def _pieces(path: Path, span: _Span) -> Iterator[Signal]:
+def _pieces(path: Path, span: _Span, channel: int | None = None) -> Iterator[Signal]:
     """The signal of ``span``, one piece at a time: at least one, none empty."""
     found = False
-    for offset, signal in _resampled(_mono(str(path), decoding.decode(path, span.frames)), span.rate):
+    for offset, signal in _resampled(_mono(str(path), decoding.decode(path, span.frames), channel), span.rate):
         first, last = max(span.first - offset, 0), int(min(span.last - offset, len(signal)))
         if first < last:
             found = True
@@ -239,7 +287,7 @@ def _regrouped(pieces: Iterator[Signal], n_samples: int) -> Iterator[Signal]:
         yield rest
 
 
-def _mono(name: str, chunks: Iterator[Chunk]) -> Iterator[tuple[int, int, Signal]]:
+def _mono(name: str, chunks: Iterator[Chunk], channel: int | None = None) -> Iterator[tuple[int, int, Signal]]:
     """Rate, offset and one channel for each chunk, checked. The first chunk with sound decides the mix."""
     weights: Signal | None = None
     first_rate = 0
@@ -248,8 +296,10 @@ def _mono(name: str, chunks: Iterator[Chunk]) -> Iterator[tuple[int, int, Signal
         if rate != first_rate:
             raise AudioError(f"{name} changes its rate from {first_rate} to {rate} Hz. {decoding.FFMPEG_CURE}")
         n_channels = samples.shape[1]
-        if n_channels == 1:
-            mixed = samples[:, 0]
+        if channel is not None and not 0 <= channel < n_channels:
+            raise AudioError(f"{name} has {n_channels} channels, counted from 0: there is none with number {channel}.")
+        if n_channels == 1 or channel is not None:
+            mixed = np.ascontiguousarray(samples[:, channel or 0])
         else:
             with np.errstate(invalid="ignore", over="ignore"):  # told in words by `_check_samples`
                 if weights is None or len(weights) != n_channels:

@@ -14,7 +14,7 @@ from typing import Any
 from emotone.labels import colour
 from emotone.metrics import NAMES, format_score
 
-__all__ = ["as_html", "licence_in_words", "write_card"]
+__all__ = ["as_html", "licence_in_words", "utterances", "write_card"]
 
 # Hugging Face's identifiers of the licences that corpora and recognisers commonly have.
 _LICENCE_IDS = {
@@ -74,7 +74,7 @@ def write_card(config: Mapping[str, Any]) -> str:
         [
             _header(config),
             f"# {config['name']}\n",
-            f"Recognises emotion in speech. {_purpose(config)}\n",
+            f"Recognises emotion in speech. {_purpose(config)}{_who_speaks(config)}\n",
             f"Features: {features}. Model: {_model(config)}. Saved by emotone {config['emotone']}.\n",
             _USAGE,
             "## Trained on\n",
@@ -107,7 +107,41 @@ def _purpose(config: Mapping[str, Any]) -> str:
         )
     labels, below = ", ".join(config["labels"]), config["abstain_below"]
     abstains = f"when its confidence is below {100 * below:.0f} %, or " if below else ""
-    return f"It chooses among {labels}; {abstains}when a recording is silent or too short, it says that it can't tell."
+    return (
+        f"It chooses among {labels}; {abstains}when a recording is silent or too short, it says that it can't tell."
+        f"{_sets(config)}"
+    )
+
+
+def utterances(count: int) -> str:
+    """``1 utterance``, ``5 utterances``"""
+    return f"{count} utterance{'s' if count != 1 else ''}"
+
+
+def _who_speaks(config: Mapping[str, Any]) -> str:
+    """What it knows, or could, of the speaker; nothing if neither."""
+    if "speaker" in config:
+        return (
+            f" It knows one speaker, from {utterances(config['speaker']['count'])}, and judges everybody by that voice."
+            " Its configuration keeps a description of the voice: treat it as personal data."
+        )
+    if "adaptation" in config:
+        return (
+            " It can get to know a speaker from a few recordings without labels, and then judges by that voice: "
+            "`recogniser.adapt([...])`."
+        )
+    return ""
+
+
+def _sets(config: Mapping[str, Any]) -> str:
+    """What the sets of likely emotions promise, if it gives any."""
+    if "conformal" not in config:
+        return ""
+    share = f"{100 * config['conformal']['level']:g} %"
+    return (
+        f" Beside that it lists the emotions that can't be ruled out: for {share} of the utterances of speakers it "
+        "hasn't heard, such a list holds the true one, as far as they speak like those it was trained on."
+    )
 
 
 def _dimensions(config: Mapping[str, Any]) -> str:
@@ -136,6 +170,8 @@ def licence_in_words(config: Mapping[str, Any]) -> str:
     causes = [f"{_title(c)} ({c['licence']})" for c in config["corpora"] if c["commercial"] is False]
     if config["frontend_licence"]:
         causes.append(f"the features {config['frontend']['name']} ({config['frontend_licence']})")
+    if config["model"].get("licence_note"):
+        causes.append(f"the model {config['model'].get('name', '')} ({config['model']['licence_note']})")
     return f"{own} **Not for commercial use**, because of {', '.join(causes)}. emotone's own code is under MIT."
 
 
@@ -261,7 +297,8 @@ def _other_metrics(score: Mapping[str, Any]) -> str:
 
 
 def _model(config: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{key} {value}" for key, value in config["model"].items() if key != "name")
+    shown = {key: value for key, value in config["model"].items() if key not in ("name", "licence_note")}
+    options = ", ".join(f"{key} {value}" for key, value in shown.items())
     name = config["model"].get("name", "not named")
     return f"{name} ({options})" if options else str(name)
 
@@ -281,6 +318,8 @@ def as_html(config: Mapping[str, Any], card: str) -> str:
         "emotions": " ".join(dot.format(colour(label), escape(label)) for label in config["labels"]),
         "dimensions": escape(_dimensions(config)) if config.get("dimensions") else "",
         "can't tell": f"below {100 * config['abstain_below']:.0f} %" if config["abstain_below"] else "",
+        "likely": _sets(config).strip(),
+        "speaker": escape(_who_speaks(config).strip().replace("`", "")),
         "features": escape(config["frontend"]["name"]),
         "model": escape(_model(config)),
         "trained on": escape(", ".join(_title(corpus) for corpus in config["corpora"])),

@@ -37,6 +37,7 @@ __all__ = [
     "decode",
     "existing",
     "header",
+    "promised",
     "to_float",
 ]
 
@@ -168,6 +169,45 @@ def header(path: Path) -> AudioInfo:
         rate = decoded[0][1]
         duration = sum(n_frames for n_frames, _ in decoded) / rate
     return AudioInfo(duration, rate, channels, name)
+
+
+def promised(path: Path, *, guess: bool = False) -> float | None:
+    """Seconds that a recording's header says it lasts; None where it doesn't say, or the file can't be read at all.
+
+    Nothing is decoded. ``guess`` takes FFmpeg's guess by the bit rate, too.
+    """
+    if _head(path).startswith(b"RIF"):
+        return _wav_duration(path)
+    if _head(path).startswith(_SOUNDFILE_HEADS):
+        try:
+            info = soundfile.info(str(path))
+        except _SOUNDFILE_ERRORS:
+            return None
+        return info.frames / info.samplerate if 0 < info.frames < 1 << 60 and info.samplerate > 0 else None
+    try:
+        with _opened(path) as (container, stream):
+            guessed = container.duration / 1e6 if guess and container.duration else None
+            return _header_duration(container, stream) or guessed
+    except AudioError:
+        return None
+
+
+def _wav_duration(path: Path) -> float | None:
+    """What a WAV file's own header says: libsndfile corrects it by the file's size."""
+    bytes_per_second = 0
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(chunk := file.read(8)) == 8:
+            name, size = chunk[:4], int.from_bytes(chunk[4:], "little")
+            if name == b"data":
+                # What was written as it came couldn't know its size, and says 0 or the largest number.
+                known = bytes_per_second and 0 < size < 0xFFFF0000
+                return size / bytes_per_second if known else None
+            content = file.read(16) if name == b"fmt " else b""
+            if len(content) == 16:
+                bytes_per_second = int.from_bytes(content[8:12], "little")
+            file.seek(size + size % 2 - len(content), os.SEEK_CUR)
+    return None
 
 
 def to_float(samples: npt.NDArray[Any]) -> Samples:

@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 
 from emotone.errors import ConfigError, CorpusError, EmotoneError, ExperimentError, unknown
 from emotone.labels import harmonise, in_order, resolve
-from emotone.prepared import Prepared, counted, fit_model, predictions
+from emotone.prepared import Prepared, adaptation_of, conformal_of, counted, fit_model, predictions
 from emotone.result import RegressionResult, Result
 from emotone.targets import check_names, choose, strata
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Experiment", "Prepared", "fit_model"]
 
 Progress = Callable[[int, int], None]
+
+_PACKAGES = dict.fromkeys(("embeddings", "finetune"), ("torch", "transformers")) | {"network": ("torch",)}
+"""What front-ends and models compute with besides those that all do."""
 
 ABSTAIN_SHARE = 0.10
 """A recogniser abstains where it is less sure than on this share of clips of held-out training speakers."""
@@ -155,20 +158,29 @@ class Experiment:
             notes.append(f"no recording of {', '.join(absent)}: the scores are over {len(labels)} labels")
         return Prepared(table, labels, extracted.X[kept], tuple(notes))
 
-    def run(self, prepared: Prepared | None = None, *, progress: Progress | None = None, **extraction: Any) -> Result:
+    def run(
+        self,
+        prepared: Prepared | None = None,
+        *,
+        progress: Progress | None = None,
+        steps: Progress | None = None,
+        **extraction: Any,
+    ) -> Result:
         """Train and score under the protocol.
 
         ``prepared`` saves preparing again; otherwise ``extraction`` goes to `prepare`. ``progress`` is called with
-        (folds done, folds in all). Raises `ConfigError`, `CorpusError`, `ExperimentError` or `MissingExtra`.
+        (folds done, folds in all), ``steps`` with (steps done, steps in all) of each training of a network. Raises
+        `ConfigError`, `CorpusError`, `ExperimentError` or `MissingExtra`.
         """
         from emotone import splits
 
         data = prepared or self.prepare(**extraction)
         split = self.split(data.table)
         data = dataclasses.replace(data, labels=split.labels or data.labels)
-        parts, by_rows = [], 0
+        parts, trainings, by_rows = [], [], 0
         for i, (train, test) in enumerate(split.folds):
-            model = fit_model(self.make_model(), data, train)
+            model = fit_model(self.make_model(), data, train, steps=steps)
+            trainings.append(getattr(model, "history_", []))
             by_rows += getattr(model, "speakers_shared_", False)
             parts.append(predictions(data, test, model).assign(fold=i))
             if progress:
@@ -176,10 +188,19 @@ class Experiment:
         kind = RegressionResult if self.targets else Result
         split = dataclasses.replace(split, notes=split.notes + _inner_notes(by_rows, len(split.folds)))
         saved = splits.document(split, data.table)
-        return kind.of(parts, data.labels, self._protocol(data, split, saved["sha256"]), split=saved)
+        protocol = self._protocol(data, split, saved["sha256"])
+        return kind.of(parts, data.labels, protocol, split=saved, training=trainings if any(trainings) else None)
 
-    def fit(self, prepared: Prepared | None = None, *, result: Result | None = None, **extraction: Any) -> Recogniser:
-        """A `Recogniser` trained on all rows; the scores of ``result``, if given, go into its card.
+    def fit(
+        self,
+        prepared: Prepared | None = None,
+        *,
+        result: Result | None = None,
+        steps: Progress | None = None,
+        **extraction: Any,
+    ) -> Recogniser:
+        """A `Recogniser` trained on all rows; the scores of ``result``, if given, go into its card. ``steps`` is that
+        of `run`.
 
         Raises `ConfigError` for the ``result`` of other data, features or another model: its scores would be theirs.
         """
@@ -189,13 +210,13 @@ class Experiment:
         data = prepared or self.prepare(**extraction)
         if result is not None:
             self._check_own(result, data)
-        model = fit_model(self.make_model(), data, np.arange(len(data.table)))
+        model = fit_model(self.make_model(), data, np.arange(len(data.table)), steps=steps)
         if self.targets:
             return Recogniser.create(
                 model_bytes=regression_to_onnx(model, data.X.shape[1]),
                 frontend=self.make_frontend(),
                 dimensions=data.scales,
-                about=self._about(data, result),
+                about=self._about(data, result, model),
             )
         sureness = getattr(model, "held_out_proba_", np.ones((1, 1))).max(axis=1)
         return Recogniser.create(
@@ -203,7 +224,9 @@ class Experiment:
             frontend=self.make_frontend(),
             labels=data.labels,
             abstain_below=float(np.quantile(sureness, ABSTAIN_SHARE)) if len(sureness) > 1 else 0.0,
-            about=self._about(data, result),
+            conformal=conformal_of(model, data),
+            adaptation=adaptation_of(model),
+            about=self._about(data, result, model),
         )
 
     # --- its parts ---------------------------------------------------------------------------------------------------
@@ -275,8 +298,13 @@ class Experiment:
             "notes": [*data.notes, *split.notes],
             "split_sha256": fingerprint,
             "data_sha256": data.sha256,
-            "versions": _versions(),
+            "versions": self._versions(),
         }
+
+    def _versions(self) -> dict[str, str]:
+        """Of Python and of the packages that compute."""
+        more = dict.fromkeys((*_PACKAGES.get(self.frontend, ()), *_PACKAGES.get(self.model, ())))
+        return _versions(("emotone", "numpy", "scikit-learn", "soundfile", "soxr", *more))
 
     def _model_facts(self) -> dict[str, Any]:
         return {"name": self.model, **_placeless_options(self.model_options)}
@@ -290,15 +318,16 @@ class Experiment:
                     "give the result of this experiment's own run."
                 )
 
-    def _about(self, data: Prepared, result: Result | None) -> dict[str, Any]:
+    def _about(self, data: Prepared, result: Result | None, model: Any) -> dict[str, Any]:
         from emotone import corpora
 
+        model_origin = model.origin() if hasattr(model, "origin") else {}
         records = [corpora.get(name) for name in self.corpora]
         counts = data.table.groupby("corpus").size()
         speakers = data.table.groupby("corpus")["speaker"].nunique()
         return {
             "name": self.name or "+".join(self.corpora),
-            "model": self._model_facts(),
+            "model": self._model_facts() | model_origin,
             "seed": self.seed,
             "licence": self.licence or None,
             "corpora": [
@@ -316,7 +345,7 @@ class Experiment:
                 for record in records
             ],
             "scores": [] if result is None else [part.summary() for part in (result, *result.by_corpus())],
-            "versions": _versions(),
+            "versions": self._versions(),
         }
 
 
@@ -383,15 +412,19 @@ def _jsonable(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _placeless_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's options without local paths: of the network to begin with the name, of checkpoints nothing."""
+    """A model's options without local paths: of the network to begin with and of the encoder the name, of checkpoints
+    nothing."""
+    from emotone.features.encoders.places import name_of
+
     kept = {key: value for key, value in options.items() if key != "checkpoints"}
-    return kept | ({"init": Path(str(options["init"])).name} if options.get("init") else {})
+    kept |= {"init": Path(str(options["init"])).name} if options.get("init") else {}
+    return kept | ({"encoder": name_of(str(options["encoder"]))} if options.get("encoder") else {})
 
 
-def _versions() -> dict[str, str]:
-    """Of Python and of the packages that compute."""
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of Python, and of the ``packages`` that are installed."""
     found = {"python": platform.python_version()}
-    for package in ("emotone", "numpy", "scikit-learn", "soundfile", "soxr"):
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

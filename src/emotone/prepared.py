@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["KEPT", "Prepared", "counted", "fit_model", "predictions"]
+__all__ = ["KEPT", "Prepared", "adaptation_of", "conformal_of", "counted", "fit_model", "predictions"]
 
 KEPT = ("gender", "age", "language", "text", "intensity", "agreement", "n_raters")
 """Columns of the table that stay beside the predictions where it has them, as do the raters' votes."""
+
+SETS_LEVEL = 0.9
+"""How often the sets of a recogniser's likely emotions hold the true one."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,12 @@ class Prepared:
         return hashlib.sha256(np.ascontiguousarray(self.X).tobytes()).hexdigest()
 
 
-def fit_model(model: Any, data: Prepared, rows: NDArray[np.int64]) -> Any:
+def fit_model(
+    model: Any, data: Prepared, rows: NDArray[np.int64], *, steps: Callable[[int, int], None] | None = None
+) -> Any:
     """Fit ``model`` to the ``rows`` of ``data``, giving it the speakers, corpora and votes if it takes them.
+
+    ``steps`` is called with (steps done, steps in all) of each training by a model that learns step by step.
 
     On one BLAS thread: sums then come in one order on every machine, and on a busy one threads that wait for each other
     cost more than they bring. A model that learns from signals has all: it multiplies for hours.
@@ -64,7 +71,10 @@ def fit_model(model: Any, data: Prepared, rows: NDArray[np.int64]) -> Any:
 
     limit = None if getattr(model, "wants", "features") == "signals" else 1
     with threadpool_limits(limits=limit):
-        return model.fit(data.X[rows], data.y[rows], **_known_of(model, data.table.iloc[rows]))
+        known = _known_of(model, data.table.iloc[rows])
+        if steps is not None and "progress" in inspect.signature(model.fit).parameters:
+            known["progress"] = steps
+        return model.fit(data.X[rows], data.y[rows], **known)
 
 
 def _known_of(model: Any, table: pd.DataFrame) -> dict[str, Any]:
@@ -97,6 +107,37 @@ def predictions(data: Prepared, rows: NDArray[np.int64], model: Any) -> pd.DataF
     best = np.asarray(data.labels, dtype=object)[proba.argmax(axis=1)]
     scores = {f"proba_{label}": proba[:, i] for i, label in enumerate(data.labels)}
     return part.assign(truth=table["emotion"], predicted=best, **scores)
+
+
+def adaptation_of(model: Any) -> dict[str, Any] | None:
+    """``shrinkage`` and ``population`` of a fitted ``model`` that learned what to do with a voice it knows, or None."""
+    from emotone.models.speakers import SHRINKAGE
+
+    population = getattr(model, "population_", None)
+    if population is None:
+        return None
+    return {"shrinkage": SHRINKAGE, "population": [float(f"{value:.7g}") for value in population]}
+
+
+def conformal_of(model: Any, data: Prepared) -> dict[str, float] | None:
+    """``level`` and ``threshold`` of sets that hold the true emotion of speakers nobody heard, from the rows of
+    ``data`` that ``model``, fitted to all of them, held out while it was calibrated (`metrics.conformal_quantile`).
+
+    None where no speakers were held out, or fewer than the nine from which on such sets leave any emotion out.
+    """
+    from emotone import metrics
+
+    if not hasattr(model, "held_out_proba_") or getattr(model, "speakers_shared_", True):
+        return None
+    held = data.table.iloc[model.held_out_rows_]
+    threshold = metrics.conformal_quantile(
+        held["emotion"].to_numpy(dtype=object),
+        model.held_out_proba_,
+        [str(name) for name in model.classes_],
+        level=SETS_LEVEL,
+        groups=held["speaker"].to_numpy(dtype=object),
+    )
+    return {"level": SETS_LEVEL, "threshold": threshold} if threshold < 1 else None
 
 
 def counted(progress: Callable[[int, int], None] | None, total: int) -> Callable[[int], None] | None:

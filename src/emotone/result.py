@@ -19,6 +19,7 @@ from emotone.errors import ExperimentError, require, unknown
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 __all__ = ["RegressionResult", "Result"]
@@ -38,6 +39,9 @@ class Result:
     """Corpora, front-end, model, folds, what they share, seed, versions, hashes; see `Experiment`."""
     split: dict[str, Any] | None = None
     """Which utterances each fold trained and tested on (`emotone.splits.document`); None where that wasn't kept."""
+    training: list[list[list[dict[str, float]]]] | None = None
+    """How networks learnt: for each fold its trainings, for each training a record an epoch with the ``epoch``, the
+    ``loss`` and, of speakers held out, the ``uar`` and ``nll``. None for models that learn in one go."""
 
     @classmethod
     def of(
@@ -46,10 +50,11 @@ class Result:
         labels: tuple[str, ...],
         protocol: dict[str, Any],
         split: dict[str, Any] | None = None,
+        training: list[list[list[dict[str, float]]]] | None = None,
     ) -> Result:
         """From the predictions of each fold."""
         pandas = require("pandas", extra="train")
-        return cls(pandas.concat(parts, ignore_index=True), labels, protocol, split)
+        return cls(pandas.concat(parts, ignore_index=True), labels, protocol, split, training)
 
     @property
     def proba(self) -> NDArray[np.float64]:
@@ -193,7 +198,8 @@ class Result:
         } | soft
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``predictions.parquet``, ``result.json`` and the `plots` into ``folder``, which is returned."""
+        """Write ``predictions.parquet``, ``result.json``, the `plots`, and of networks ``training.json`` into
+        ``folder``, which is returned."""
         from emotone import plots, splits
 
         folder = Path(folder)
@@ -204,6 +210,10 @@ class Result:
         )
         if self.split is not None:
             splits.write(self.split, folder / "split.json")
+        for name in ("training.json", "training.png"):  # an earlier run's may be there
+            (folder / name).unlink(missing_ok=True)
+        if self.training is not None:
+            (folder / "training.json").write_text(json.dumps({"folds": self.training}, allow_nan=False) + "\n", "utf-8")
         for name, drawn in self.plots().items():
             plots.save(drawn, folder / f"{name}.png")
         return folder
@@ -220,18 +230,20 @@ class Result:
             table = pandas.read_parquet(folder / "predictions.parquet")
             kind = RegressionResult if document["protocol"].get("targets") else Result
             split = splits.read(folder) if (folder / "split.json").is_file() else None
-            return kind(table, tuple(document["labels"]), document["protocol"], split)
-        except (OSError, ValueError, KeyError) as error:
+            training = _trainings(folder / "training.json")
+            return kind(table, tuple(document["labels"]), document["protocol"], split, training)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ExperimentError(
                 f"{folder} is not a run's folder: {error}. Make one with: emotone train ... -o {folder}"
             ) from error
 
-    def plots(self) -> dict[str, Axes]:
-        """``confusion``, ``reliability`` and, where speakers are known, ``speakers``; each with its condition."""
+    def plots(self) -> dict[str, Axes | Figure]:
+        """``confusion``, ``reliability``, where speakers are known ``speakers``, and of networks ``training``; each
+        with its condition."""
         from emotone import plots
 
         truth = self.table["truth"].to_numpy(dtype=object)
-        drawn = {
+        drawn: dict[str, Axes | Figure] = {
             "confusion": plots.confusion(
                 self.scores["confusion"], self.labels, title=_wrapped(self.line(), 10 * len(self.labels))
             ),
@@ -243,11 +255,13 @@ class Result:
         if speakers.notna().all():
             recalls = metrics.by_group("uar", truth, self.proba, speakers.to_numpy(dtype=object), self.labels)
             uar = self.scores["uar"]
-            drawn["speakers"] = plots.per_speaker(
+            drawn["speakers"] = ax = plots.per_speaker(
                 recalls, genders=self._genders(), overall=(uar["value"], uar["low"], uar["high"]), metric="UAR"
             )
             # Above the figure: on top of the axes is the legend.
-            drawn["speakers"].figure.suptitle(_wrapped(self.condition, 70), fontsize=11)
+            ax.figure.suptitle(_wrapped(self.condition, 70), fontsize=11)
+        if self.training:
+            drawn["training"] = plots.training(self.training, title=_wrapped(self.condition, 44))
         return drawn
 
     def _genders(self) -> dict[str, str]:
@@ -341,12 +355,12 @@ class RegressionResult(Result):
             "per_target": self.scores["per_target"],
         }
 
-    def plots(self) -> dict[str, Axes]:
+    def plots(self) -> dict[str, Axes | Figure]:
         """For each target its name with predictions over truth and, where speakers are known, ``<target>_speakers``
         with the CCC of each; all with their condition."""
         from emotone import plots
 
-        drawn = {}
+        drawn: dict[str, Axes | Figure] = {}
         for i, target in enumerate(self.targets):
             truth, predicted = self.column("truth")[:, i], self.column("predicted")[:, i]
             drawn[target] = plots.agreement(truth, predicted, what=target, title=_wrapped(self.line(target=target), 60))
@@ -377,6 +391,16 @@ class RegressionResult(Result):
             for target in self.targets
             for metric in ("ccc", "pearson", "rmse", "mae")
         ]
+
+
+def _trainings(path: Path) -> list[list[list[dict[str, float]]]] | None:
+    """What `Result.training` was; None without the file."""
+    if not path.is_file():
+        return None
+    folds: list[list[list[dict[str, float]]]] = json.loads(path.read_text("utf-8"))["folds"]
+    if not all({"epoch", "loss"} <= set(record) for fold in folds for each in fold for record in each):
+        raise ValueError(f"{path.name} has epochs without a loss")
+    return folds
 
 
 def _numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:

@@ -49,7 +49,12 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "seed": (int, type(None)),
     "versions": dict,
 }
-_OPTIONAL: dict[str, type | tuple[type, ...]] = {"dimensions": list}
+_OPTIONAL: dict[str, type | tuple[type, ...]] = {
+    "dimensions": list,
+    "conformal": dict,
+    "adaptation": dict,
+    "speaker": dict,
+}
 """Keys that some recognisers have; a reader does without."""
 _SEAL = "config_sha256"
 
@@ -168,17 +173,23 @@ def configuration(
     frontend_licence: str,
     model: bytes,
     abstain_below: float,
+    conformal: Mapping[str, float] | None = None,
+    adaptation: Mapping[str, Any] | None = None,
     about: Mapping[str, Any],
     version: str,
 ) -> dict[str, Any]:
     """The configuration of a new recogniser.
 
     ``dimensions`` are names with the range of their training rows, in place of ``labels``; the key is left out where
-    there are none. ``frontend`` is its description, ``frontend_licence`` what its licence forbids, ``version``
-    emotone's. ``about`` has some of these:
+    there are none. ``conformal`` has the ``level`` that sets of labels keep on unseen speakers (0.9: they hold the true
+    one for 90 %) and the ``threshold`` of `emotone.metrics.conformal_quantile` for it; the key is left out without.
+    ``adaptation``, of models that learned what to do with a voice they know, has the mean embedding of everybody,
+    ``population``, a list of ``d`` numbers, and how many utterances of somebody it is worth, ``shrinkage``.
+    ``frontend`` is its description, ``frontend_licence`` what its licence forbids, ``version`` emotone's. ``about`` has
+    some of these:
 
     - ``name``; ``licence`` of the recogniser; ``seed``; ``versions``, package to version
-    - ``model``: a dict with its ``name`` and options
+    - ``model``: a dict with its ``name`` and options; a ``licence_note`` says what the licence of weights in it forbids
     - ``corpora`` it was trained on: a dict for each, with at least ``name``, ``licence`` and ``commercial``
       (True, False, or None for not clear), and as far as they are known ``title``, ``n_utterances``,
       ``n_speakers``, ``languages``, ``homepage`` and ``citation``
@@ -209,17 +220,23 @@ def configuration(
     }
     if dimensions:
         config["dimensions"] = [{"name": name, "low": low, "high": high} for name, (low, high) in dimensions.items()]
+    if conformal is not None:
+        config["conformal"] = dict(conformal)
+    if adaptation is not None:
+        config["adaptation"] = dict(adaptation)
     return resealed(config)
 
 
 def resealed(config: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     """A copy of ``config`` with the ``changes``, what follows from them, and a new checksum.
 
-    Raises `ConfigError` for a value that can't be.
+    A key that some recognisers do without is taken away by None. Raises `ConfigError` for a value that can't be.
     """
+    changed = {**config, **changes}
+    kept = {key: value for key, value in changed.items() if not (key in _OPTIONAL and value is None)}
     try:
         # Through JSON and back, so that a recogniser is the same before and after it was saved.
-        copy: dict[str, Any] = json.loads(json.dumps({**config, **changes}, allow_nan=False))
+        copy: dict[str, Any] = json.loads(json.dumps(kept, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"Facts about a recogniser must be plain, finite JSON data: {error}.") from error
     trouble = _trouble(copy)
@@ -233,7 +250,7 @@ def resealed(config: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 def _commercial(config: Mapping[str, Any]) -> bool | None:
     """Whether the licences of all that went in allow commercial use; None where that isn't clear."""
     allowed = [corpus["commercial"] for corpus in config["corpora"]]
-    if False in allowed or config["frontend_licence"]:
+    if False in allowed or config["frontend_licence"] or config["model"].get("licence_note"):
         return False
     return None if None in allowed or not allowed else True
 
@@ -276,8 +293,12 @@ def _trouble(config: Mapping[str, Any]) -> str:
     trouble = _trouble_with_outputs(config["labels"], config.get("dimensions", []))
     if trouble:
         return trouble
+    if trouble := _trouble_with_adaptation(config.get("adaptation"), config.get("speaker")):
+        return trouble
     if not 0 <= config["abstain_below"] <= 1:
         return f"it abstains below a probability from 0 to 1, not {config['abstain_below']!r}"
+    if "conformal" in config and (trouble := _trouble_with_sets(config["conformal"], config["labels"])):
+        return trouble
     if not config["name"].isprintable() or not 0 < len(config["name"]) <= 100:
         return f"a name is 1 to 100 printable characters, unlike {config['name']!r}"
     for corpus in config["corpora"]:
@@ -287,6 +308,47 @@ def _trouble(config: Mapping[str, Any]) -> str:
         if not isinstance(score, dict) or not isinstance(score.get("line"), str):
             return f"a score is a dict with the printed line, not {score!r}"
     return ""
+
+
+def _trouble_with_sets(conformal: dict[str, Any], labels: list[Any]) -> str:
+    if not labels:
+        return "it has no labels, and so no conformal sets of them"
+    numbers = conformal.values()
+    plain = all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+    if set(conformal) != {"level", "threshold"} or not plain:
+        return f"conformal has the numbers level and threshold, unlike {conformal!r}"
+    if not 0 < conformal["level"] < 1 or not 0 <= conformal["threshold"] <= 1:
+        return f"a conformal level lies between 0 and 1, and its threshold goes from 0 to 1, unlike {conformal!r}"
+    return ""
+
+
+def _trouble_with_adaptation(adaptation: dict[str, Any] | None, speaker: dict[str, Any] | None) -> str:
+    if adaptation is None:
+        return "" if speaker is None else "it knows a speaker, and has nothing to compare the voice with"
+    if set(adaptation) != {"shrinkage", "population"}:
+        return f"its adaptation has a shrinkage and a population, not {', '.join(adaptation) or 'nothing'}"
+    if not _is_number(adaptation["shrinkage"]) or adaptation["shrinkage"] <= 0:
+        return f"the shrinkage of its adaptation is a number above 0, not {adaptation['shrinkage']!r}"
+    if not _are_numbers(adaptation["population"]):
+        return "the population of its adaptation is a list of finite numbers"
+    if speaker is None:
+        return ""
+    if set(speaker) != {"count", "mean"}:
+        return f"the speaker it knows has a count and a mean, not {', '.join(speaker) or 'nothing'}"
+    if not _is_number(speaker["count"]) or not isinstance(speaker["count"], int) or speaker["count"] < 1:
+        return f"the count of the speaker it knows is one utterance or more, not {speaker['count']!r}"
+    if not _are_numbers(speaker["mean"]) or len(speaker["mean"]) != len(adaptation["population"]):
+        return f"the mean of the speaker it knows is {len(adaptation['population'])} finite numbers, as of everybody"
+    return ""
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(map(_is_number, values))
+
+
+def _is_number(value: Any) -> bool:
+    # Finite ones that float32 can hold: so are those of the model.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e38
 
 
 def _trouble_with_outputs(labels: list[Any], dimensions: list[Any]) -> str:

@@ -21,7 +21,7 @@ __all__ = ["FLAGS", "Segment", "explain"]
 
 FLAGS = {
     "too_short": "Too short to tell an emotion from.",
-    "no_speech": "Nothing to hear: the recording is silent.",
+    "no_speech": "Nobody is heard to speak: there is silence, or other sounds.",
     "uncertain": "No emotion is likely enough to name one.",
     "long": "Long for one answer: emotions change within it.",
     "low_level": "Very quiet: what is heard may be noise.",
@@ -52,6 +52,10 @@ class Segment:
     ``dimensions`` has a number for each dimension (arousal, valence, ...) that the recogniser predicts, on the scale
     its card names. A recogniser of dimensions alone knows no emotions: ``emotion`` is None without a flag,
     ``confidence`` 0 and ``scores`` empty.
+
+    ``likely`` are the emotions that can't be ruled out: such sets hold the true one for 90 % (or another ``level`` that
+    the recogniser's ``conformal`` names) of the utterances of speakers like those it was tested on. In canonical order;
+    empty where the recogniser has no threshold for them, or where there was nothing to judge.
     """
 
     start: float
@@ -63,6 +67,11 @@ class Segment:
     source: Path | None = field(default=None, compare=False, repr=False)
     """The recording, if there is a file: for the player in a notebook. Not part of the answer."""
     dimensions: Mapping[str, float] = field(default_factory=dict, hash=False)
+    likely: tuple[str, ...] = ()
+    channel: int | None = None
+    """Which channel was heard, from 0 on, where each was heard by itself; None for all of them together."""
+    speaker: str | None = None
+    """Who speaks, where somebody told."""
 
     @property
     def duration(self) -> float:
@@ -77,17 +86,20 @@ class Segment:
             "emotion": self.emotion,
             "confidence": self.confidence,
             "scores": dict(self.scores),
+            "likely": list(self.likely),
             "dimensions": dict(self.dimensions),
             "flags": list(self.flags),
+            **({} if self.channel is None else {"channel": self.channel}),
+            **({} if self.speaker is None else {"speaker": self.speaker}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Segment:
         """The segment of an `as_dict`; a ``file`` beside its keys, as `emotone predict --json` writes, is its
-        source, and ``dimensions`` may be missing. Raises `ConfigError` for another key, a missing one, or a value
-        that can't be."""
+        source, and ``likely``, ``dimensions``, ``channel`` and ``speaker`` may be missing. Raises `ConfigError` for
+        another key, a missing one, or a value that can't be."""
         expected = ("start", "end", "emotion", "confidence", "scores", "flags")
-        odd = set(expected).symmetric_difference(set(data) - {"file", "dimensions"})
+        odd = set(expected).symmetric_difference(set(data) - {"file", "likely", "dimensions", "channel", "speaker"})
         if odd:
             raise ConfigError(
                 f"A segment has the keys {', '.join(expected)}; "
@@ -105,6 +117,9 @@ class Segment:
                 flags=tuple(map(str, data["flags"])),
                 source=Path(data["file"]) if data.get("file") else None,
                 dimensions=dimensions,
+                likely=in_order(map(str, data.get("likely", ()))),
+                channel=None if data.get("channel") is None else int(data["channel"]),
+                speaker=None if data.get("speaker") is None else str(data["speaker"]),
             )
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{dict(data)!r} isn't a segment: {error}.") from error
@@ -113,6 +128,8 @@ class Segment:
             raise ConfigError(
                 f"{dict(data)!r} isn't a segment: its numbers must be finite, its end not before its start."
             )
+        if strangers := sorted(set(segment.likely) - set(scores)):
+            raise ConfigError(f"{dict(data)!r} isn't a segment: likely names {', '.join(strangers)}, without a score.")
         return segment
 
     def __str__(self) -> str:
@@ -141,6 +158,8 @@ class Segment:
         )
         rows = "".join(_bar(name, share, name == self._likeliest) for name, share in self.scores.items())
         bars = f'<table style="border-collapse:collapse;margin:.3em 0">{rows}</table>' if rows else ""
+        if self.likely:
+            bars += f'<div style="opacity:.65">can\'t be ruled out: {escape(", ".join(self.likely))}</div>'
         notes = "".join(
             f'<div style="margin:.2em 0">⚑ <code>{escape(flag)}</code> {escape(explain(flag))}</div>'
             for flag in self.flags

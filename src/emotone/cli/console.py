@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["complain", "emit_json", "parse_roots", "progress_bar", "progress_of", "say", "stderr", "stdout"]
+__all__ = [
+    "complain",
+    "emit_json",
+    "parse_roots",
+    "progress_bar",
+    "progress_of",
+    "progress_of_both",
+    "say",
+    "stderr",
+    "stdout",
+]
 
 
 def stdout() -> Console:
@@ -69,6 +79,21 @@ def progress_of(description: str) -> Iterator[Callable[[int, int], None]]:
     with _progress() as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def progress_of_both(description: str, inner: str) -> Iterator[tuple[Callable[[int, int], None], ...]]:
+    """`progress_of` twice, one bar above the other; the ``inner`` one appears with its first update."""
+    if not sys.stderr.isatty():
+        yield (lambda done, total: None,) * 2
+        return
+    with _progress() as bar:
+        tasks = bar.add_task(description, total=None), bar.add_task(inner, total=None, visible=False)
+
+        def updating(task: Any) -> Callable[[int, int], None]:
+            return lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+        yield tuple(map(updating, tasks))
 
 
 def _progress() -> Progress:

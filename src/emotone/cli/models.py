@@ -1,7 +1,8 @@
-"""``emotone models``: which recognisers there are, and what is known of one."""
+"""``emotone models``: which recognisers there are, what is known of one, and one as a folder to use anywhere."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,6 +78,68 @@ def show(
     console.print(_portrait(facts))
 
 
+@app.command()
+def export(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FOLDER", help="A bundled recogniser, or the folder of one or of a run.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a recogniser to a folder of its own, and tell how to use it without emotone.
+
+    emotone models export default -o mine
+
+    The folder has model.onnx, config.json and card.md. A recogniser that is there is replaced; anything else is left
+    alone.
+    """
+    from emotone import recogniser, saved
+
+    source = _folder(name)
+    parts = saved.read(source)
+    ends = recogniser.interface(parts, where=str(source))
+    target = saved.write(output.expanduser(), parts)
+    facts = _facts(name, target)
+    example = _example(output.expanduser(), facts, given=ends["inputs"][0], asked=ends["outputs"][0]["name"])
+    if as_json:
+        emit_json({**facts, "folder": str(target), "parts": list(saved.PARTS), **ends, "example": example})
+        return
+    typer.echo(f"Wrote {target} ({', '.join(saved.PARTS)}; {_size(facts['bytes'])}).")
+    for kind, nodes in ends.items():
+        for node in nodes:
+            shape = ", ".join(map(str, node["shape"]))
+            typer.echo(f"{kind.removesuffix('s').replace('_', ' ')}  {node['name']}  {node['dtype']} ({shape})")
+    typer.echo(facts["licence_in_words"])
+    typer.echo(f"\nWith emotone:  emotone predict --model {output} speech.wav\nWithout:\n\n{example}")
+
+
+def _example(folder: Path, facts: dict[str, Any], *, given: dict[str, Any], asked: str) -> str:
+    """Six lines of Python that run the graph, from the input ``given`` to the output ``asked``."""
+    from emotone.recogniser import SAMPLES
+    from emotone.saved import CONFIG, MODEL
+
+    width, frontend = given["shape"][-1], facts["frontend"]["name"]
+    if width == SAMPLES:
+        package, rows = "soundfile", "signal[None]"
+        read = 'signal, rate = soundfile.read("speech.wav", dtype="float32")  # (samples,): mono, rate 16000'
+    else:
+        package, rows = "numpy", "rows"
+        read = f'rows = numpy.load("features.npy")  # float32 (n, {width}), from the front-end {frontend}'
+    model, config = (json.dumps(str(folder / part), ensure_ascii=False) for part in (MODEL, CONFIG))
+    read_config = f'json.load(open({config}, encoding="utf-8"))'
+    names = f'{read_config}["labels"]' if facts["labels"] else f'[each["name"] for each in {read_config}["dimensions"]]'
+    return "\n".join(
+        [
+            f"import json, onnxruntime, {package}",
+            f"session = onnxruntime.InferenceSession({model})",
+            f"names = {names}",
+            read,
+            f'[answers] = session.run(["{asked}"], {{"{given["name"]}": {rows}}})',
+            "print(dict(zip(names, answers[0])))",
+        ]
+    )
+
+
 def _folder(name: str | None) -> Path:
     """Of a bundled recogniser, or a folder given; a run's is the one inside."""
     from emotone import recogniser
@@ -125,6 +188,7 @@ def _facts(name: str, folder: Path) -> dict[str, Any]:
         "frontend": config["frontend"],
         "model": config["model"],
         "abstain_below": config["abstain_below"],
+        "conformal": config.get("conformal"),
         "bytes": sum((folder / part).stat().st_size for part in saved.PARTS),
         "licence": config["licence"],
         "commercial": config["commercial"],
@@ -164,6 +228,10 @@ def _answers(facts: dict[str, Any]) -> str:
     return f"{len(facts['labels'])} emotions"
 
 
+def _sets(conformal: dict[str, float] | None) -> str:
+    return f"lists that hold the true emotion for {100 * conformal['level']:g} % of utterances" if conformal else ""
+
+
 def _portrait(facts: dict[str, Any]) -> Table:
     from rich.table import Table
 
@@ -177,10 +245,11 @@ def _portrait(facts: dict[str, Any]) -> Table:
         for corpus in facts["corpora"]
     ]
     model = facts["model"]
-    options = ", ".join(f"{key} {value}" for key, value in model.items() if key != "name")
+    options = ", ".join(f"{key} {value}" for key, value in model.items() if key not in ("name", "licence_note"))
     rows = {
         "answers": ", ".join(facts["labels"]) or _answers(facts),
         "can't tell": f"below {100 * facts['abstain_below']:.0f} % confidence" if facts["abstain_below"] else "",
+        "likely": _sets(facts["conformal"]),
         "features": f"{facts['frontend']['name']}, version {facts['frontend'].get('version', '?')}",
         "model": f"{model.get('name', 'not named')}{f' ({options})' if options else ''}",
         "size": _size(facts["bytes"]),

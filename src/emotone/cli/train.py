@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotone.cli.console import complain, emit_json, parse_roots, progress_of, say
+from emotone.cli.console import complain, emit_json, parse_roots, progress_of, progress_of_both, say
 
 if TYPE_CHECKING:
     from emotone.audit import Audit, Sounds
@@ -93,8 +93,8 @@ def train(
     documents = []
     for one in found:
         data = _prepared(one, prepared, jobs)
-        with progress_of("training") as update:
-            result = one.run(data, progress=update)
+        with progress_of_both("folds", "steps") as (folds_done, steps_done):
+            result = one.run(data, progress=folds_done, steps=steps_done)
         if not as_json:
             _print(one, result, several=len(found) > 1, known=data.notes)
         folder = None if output is None else output / _slug(one.name) if len(found) > 1 else output
@@ -104,7 +104,8 @@ def train(
         if folder is not None:
             if audit is not None:
                 audit.save(folder)
-            one.fit(data, result=result).save(folder / "recogniser")
+            with progress_of_both("recogniser", "steps") as (_, steps_done):
+                one.fit(data, result=result, steps=steps_done).save(folder / "recogniser")
             say(f"Saved {folder}. Use it with: emotone predict --model {folder / 'recogniser'} FILE")
         documents.append({"name": one.name, **result.as_dict(), "audit": None if audit is None else audit.as_dict()})
     if as_json:

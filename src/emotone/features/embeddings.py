@@ -32,7 +32,7 @@ from emotone.features.encoders.inputs import RATE
 if TYPE_CHECKING:
     from emotone.features.encoders._network import Network
 
-__all__ = ["LONGEST", "POOLINGS", "SHORTEST", "Embeddings"]
+__all__ = ["LONGEST", "POOLINGS", "SHORTEST", "Embeddings", "forbidden_by"]
 
 Floats = NDArray[np.float32]
 
@@ -112,11 +112,7 @@ class Embeddings:
     @property
     def licence_note(self) -> str:
         """What the encoder's licence forbids, as far as it is known; nothing where it allows commercial use."""
-        if self.licence.lower() in _FREE:
-            return ""
-        if not self.licence:
-            return f"the licence of the encoder {self.encoder} isn't on record: look it up before any commercial use"
-        return f"the encoder {self.encoder} is under {self.licence}"
+        return forbidden_by(self.licence, self.encoder)
 
     def __call__(self, signal: Floats) -> Floats:
         """Features, ``(len(names),)``, of ``signal``, ``(samples,)`` at 16 kHz; `AudioError` under `SHORTEST`."""
@@ -148,6 +144,16 @@ class Embeddings:
         if isinstance(self.layer, int):
             return (self.layer,)
         return tuple(range(places.facts_of(self._folder).n_blocks + 1))
+
+
+def forbidden_by(licence: str, encoder: str) -> str:
+    """What the ``licence`` of an ``encoder``, in Hugging Face's words, forbids whoever builds upon it; nothing where it
+    allows commercial use, and a warning where it is empty."""
+    if licence.lower() in _FREE:
+        return ""
+    if not licence:
+        return f"the licence of the encoder {encoder} isn't on record: look it up before any commercial use"
+    return f"the encoder {encoder} is under {licence}"
 
 
 def _layer(wanted: int | str, facts: places.Facts) -> int | str:

@@ -32,11 +32,16 @@ class Examples:
     """``(n, n_labels)``: which labels the row's corpus has."""
     targets: Targets | None = None
     """What a teacher says of each row."""
+    speakers: NDArray[np.int64] | None = None
+    """``(n,)``: a number for whoever speaks, -1 where nobody knows. With them, a network learns to know a speaker
+    (`emotone.models.enrolment`)."""
 
     def __post_init__(self) -> None:
         rows = {"signals": len(self.signals), "labels": len(self.labels), "allowed": len(self.allowed)}
         if self.targets is not None:
             rows["targets"] = len(self.targets)
+        if self.speakers is not None:
+            rows["speakers"] = len(self.speakers)
         if len(set(rows.values())) > 1:
             raise ConfigError(f"Examples have as many rows of each kind, not {rows}.")
         if (self.labels[~self.allowed] != 0).any():
@@ -53,6 +58,7 @@ class Examples:
         votes: Mapping[str, Any] | None = None,
         votes_share: float = 0.5,
         targets: Targets | None = None,
+        speakers: Sequence[str] | NDArray[Any] | None = None,
     ) -> Examples:
         """From names: ``emotions (n,)``, each one of the ``labels``, or None or empty where it isn't known.
 
@@ -72,17 +78,25 @@ class Examples:
                     f"The corpus {corpus} has only rows that are {only}: nothing to tell it apart from. Leave the "
                     "corpus out."
                 )
-        return cls(signals, soft_labels(hard, allowed, labels, votes or {}, votes_share), allowed, targets)
+        soft = soft_labels(hard, allowed, labels, votes or {}, votes_share)
+        return cls(signals, soft, allowed, targets, None if speakers is None else _numbered(speakers))
 
     def some(self, rows: NDArray[np.int64]) -> Examples:
         """Those ``rows``; without what a teacher says of them."""
-        return Examples(chosen(self.signals, rows), self.labels[rows], self.allowed[rows])
+        speakers = None if self.speakers is None else self.speakers[rows]
+        return Examples(chosen(self.signals, rows), self.labels[rows], self.allowed[rows], speakers=speakers)
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """Rows whose label is known."""
         known: NDArray[np.bool_] = self.labels.sum(axis=1) > 0
         return known
+
+
+def _numbered(speakers: Sequence[str] | NDArray[Any]) -> NDArray[np.int64]:
+    names = np.array([name or "" for name in speakers], dtype=str)
+    known, numbers = np.unique(names, return_inverse=True)
+    return np.where(names == "", -1, numbers - int(known[0] == "")).astype(np.int64)
 
 
 def n_steps(examples: Examples, batch: int, size: int) -> int:

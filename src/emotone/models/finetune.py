@@ -5,7 +5,7 @@
 Each layer of the encoder is normalised, and a learned share of each (Yang et al. 2021, SUPERB) is summed; the sum is
 pooled over time and classified. The encoder itself is frozen, or its upper blocks are trained (``tuned``), or each
 attention gets a small correction beside its frozen matrices (``lora``; Hu et al. 2021). `emotone.models.training` is
-the loop, as for the network of our own, whose parts this one has too: ``logmel``, ``trunk`` and ``answer``.
+the loop, as for the network of our own, whose parts this one has too: ``logmel``, ``trunk``, ``embed`` and ``answer``.
 
 A frozen encoder is passed through at every step all the same. Where it stays frozen, the features ``embeddings`` with
 a classic model are minutes instead of hours, and often as good.
@@ -28,6 +28,7 @@ from torch.nn.utils import parametrize
 
 from emotone.errors import ConfigError, require, unknown
 from emotone.features import encoders
+from emotone.features.embeddings import forbidden_by
 from emotone.features.encoders import places
 from emotone.features.spectrum import mel_filters
 from emotone.features.waveform import PIECE, as_float
@@ -131,6 +132,14 @@ class FineTunedClassifier(NetworkClassifier):
         network.scale_by([as_float(self._signals[int(row)])[: round(PIECE * RATE)] for row in chosen])
         return network
 
+    def origin(self) -> dict[str, str]:
+        """Facts for the card about the encoder, whose weights a recogniser contains: its name, its ``licence``, and as
+        ``licence_note`` what that forbids; empty where its folder states no licence, or nothing is forbidden."""
+        options: Any = self.shape or FineTuneOptions()
+        name, licence = places.name_of(options.encoder), places.licence_of(_folder(options))
+        facts = {"encoder": name, "licence": licence, "licence_note": forbidden_by(licence, name)}
+        return {key: value for key, value in facts.items() if value}
+
     def to_onnx(self, labels: Sequence[str]) -> bytes:
         """The fitted model as a serialised ONNX graph, by torch's exporter.
 
@@ -190,12 +199,15 @@ class FineTunable(nn.Module):
     def forward(self, signals: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Logits ``(n, n_labels)`` of ``signals (n, samples)``, of which ``lengths (n,)`` samples are sound."""
         frames, mask = self.trunk(*self.logmel(signals, lengths))
-        return self.answer(frames, mask)
+        return self.answer(self.embed(frames, mask))
 
-    def answer(self, layers: Tensor, mask: Tensor) -> Tensor:
-        """Logits ``(n, n_labels)`` of the trunk's ``layers (n, n_layers, t, width)``."""
-        pooled = (self.pooled(layers, mask) - self.centre) / self.spread
-        logits: Tensor = self.labels(self.drop(pooled))
+    def embed(self, layers: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings ``(n, 2 width)`` of the trunk's ``layers (n, n_layers, t, width)``."""
+        return (self.pooled(layers, mask) - self.centre) / self.spread
+
+    def answer(self, embeddings: Tensor) -> Tensor:
+        """Logits ``(n, n_labels)`` of ``embeddings (n, 2 width)``."""
+        logits: Tensor = self.labels(self.drop(embeddings))
         return logits
 
     def pooled(self, layers: Tensor, mask: Tensor) -> Tensor:
@@ -342,7 +354,8 @@ class _Answering(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         prepared, mask = self.network.logmel(waveform)
         layers = self.network.trunk.layers(prepared, mask.shape[1])
-        logits = self.network.answer(layers, torch.ones_like(layers[:, 0, :, 0], dtype=torch.bool))
+        embeddings = self.network.embed(layers, torch.ones_like(layers[:, 0, :, 0], dtype=torch.bool))
+        logits = self.network.answer(embeddings)
         return (logits / self.temperature).softmax(1)[:, self.order]
 
 

@@ -28,7 +28,8 @@ from emotone.models.calibration import check_classes, softmax, temperature
 from emotone.models.examples import Examples, chosen
 from emotone.models.networks import Network, NetworkOptions
 from emotone.models.options import TrainingOptions
-from emotone.models.training import fingerprint, logits_of, train
+from emotone.models.speakers import population_of
+from emotone.models.training import embeddings_of, fingerprint, logits_of, train
 from emotone.splits import InnerFolds, inner_folds
 
 __all__ = ["NetworkClassifier", "load_network", "network", "save_network"]
@@ -103,6 +104,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     ``held_out_rows_`` with their calibrated probabilities ``held_out_proba_``, as of
     `emotone.models.calibration.CalibratedClassifier`. With ``rounds=0`` there are no such rows, and the temperature
     is 1.
+
+    Where it is told the speakers, it learns what to do with a voice it knows (`emotone.models.enrolment`), and
+    ``population_ (2 width,)`` is the mean over the training speakers of their mean embedding; otherwise None.
     """
 
     wants = "signals"
@@ -146,7 +150,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         check_classes(self.classes_)
         labels = [str(name) for name in self.classes_]
-        examples = Examples.of(X, y.astype(str), labels, corpora=corpora, votes=votes, votes_share=options.votes)
+        speakers = None if groups is None else np.asarray(groups).astype(str)
+        examples = Examples.of(
+            X, y.astype(str), labels, corpora=corpora, votes=votes, votes_share=options.votes, speakers=speakers
+        )
         folds = self._folds(y, groups, fitting)
         self.speakers_shared_ = folds.by_rows
         self.history_: list[list[dict[str, float]]] = []
@@ -161,6 +168,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             epochs = round(float(np.mean(best_epochs))) if best_epochs else options.epochs
             first = self._train(examples, None, options, progress, epochs).network
         self.network_ = first
+        self.population_ = self._population(X, speakers)
         self._calibrate(codes, examples.allowed, held_rows, held_logits)
         return self
 
@@ -180,6 +188,15 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         check_is_fitted(self)
         return network_to_onnx(self, labels)
+
+    def _population(self, signals: Sequence[NDArray[Any]], speakers: NDArray[Any] | None) -> Floats | None:
+        """What everybody's embeddings are around; None where the network never learnt to tell a voice from it.
+
+        A fine-tuned encoder's graph takes no shift yet.
+        """
+        if speakers is None or not isinstance(self.network_, Network):
+            return None
+        return population_of(embeddings_of(self.network_, signals), speakers)
 
     def _folds(self, y: NDArray[Any], groups: Any, fitting: FitOptions) -> InnerFolds:
         if fitting.rounds == 0:

@@ -1,5 +1,7 @@
 """A trained network as an ONNX graph: the waveform in, calibrated probabilities out, log-mel and all inside.
 
+Beside the probabilities it gives embeddings, and takes what to add to them for a speaker it knows.
+
 The graph is written operator by operator beside `emotone.models.networks`, whose order it follows, so it needs neither
 torch's exporter nor anything but the standard operators of 2022. Lengths are free: any number of signals of one length.
 """
@@ -14,16 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.errors import ConfigError
-from emotone.models.networks import DECADES, HOP, SILENT, SPREAD, WINDOW
-from emotone.models.onnx import OUTPUT, Graph
+from emotone.models.networks import DECADES, FAINT, HOP, LARGE, SILENT, SPREAD, WINDOW
+from emotone.models.onnx import EMBEDDINGS, OUTPUT, SHIFT, Graph
 
 __all__ = ["SAMPLES", "WAVEFORM", "network_to_onnx"]
 
 WAVEFORM, SAMPLES = "waveform", "samples"
 """Names of the input, and of its second dimension."""
-
-LARGE = 1024
-"""Arrays of more numbers than this are stored small; the others, norms and biases, are nothing beside them."""
 
 Array = NDArray[Any]
 
@@ -32,9 +31,14 @@ def network_to_onnx(model: Any, labels: Sequence[str]) -> bytes:
     """The fitted `emotone.models.network.NetworkClassifier` as a serialised ONNX graph.
 
     Input ``waveform``, float32 ``(n, samples)`` at 16 kHz, at least 160 samples; output ``probabilities``, float32
-    ``(n, len(labels))``, in the order of ``labels``, which must be the model's classes. The network's ``storage`` is
-    how matrices are kept in the file: float16 is half as large as float32, and int8, with a scale for each output, a
-    quarter. All are multiplied in float32. Raises `ConfigError` for other labels.
+    ``(n, len(labels))``, in the order of ``labels``, which must be the model's classes.
+
+    For those who know the speaker (`emotone.models.enrolment`) there is a second output, ``embeddings``, float32
+    ``(n, 2 width)``, and a second input, ``shift``, float32 ``(2 width,)``, zeros where it is left out: probabilities
+    are those of the embeddings plus the shift.
+
+    The network's ``storage`` is how matrices are kept in the file: float16 is half as large as float32, and int8, with
+    a scale for each output, a quarter. All are multiplied in float32. Raises `ConfigError` for other labels.
     """
     if sorted(labels) != sorted(model.classes_):
         raise ConfigError(
@@ -46,7 +50,8 @@ def network_to_onnx(model: Any, labels: Sequence[str]) -> bytes:
     proba = writer.add("Softmax", writer.add("Div", logits, writer.number(model.temperature_)), axis=-1)
     order = writer.graph.constant("order", np.searchsorted(model.classes_, list(labels)), np.int64)
     writer.add("Gather", proba, order, axis=1, output=OUTPUT)
-    return writer.graph.serialised(OUTPUT, len(labels), source=WAVEFORM, size=SAMPLES)
+    more = {EMBEDDINGS: 2 * writer.options.width}
+    return writer.graph.serialised(OUTPUT, len(labels), source=WAVEFORM, size=SAMPLES, more=more)
 
 
 class _Writer:
@@ -60,9 +65,10 @@ class _Writer:
         self.kernel, self.bands = (value.cpu().numpy() for value in (network.logmel.fourier, network.logmel.bands))
 
     def network(self, waveform: str) -> str:
-        """``(n, samples) -> (n, n_labels)``"""
-        frames = self.trunk(self.logmel(waveform))
-        return self.linear("labels", self.pool(frames))
+        """``(n, samples) -> (n, n_labels)``, and on the way the embeddings"""
+        embeddings = self.pool(self.trunk(self.logmel(waveform)), EMBEDDINGS)
+        shift = self.graph.default(SHIFT, np.zeros(2 * self.options.width))
+        return self.linear("labels", self.add("Add", embeddings, shift))
 
     def logmel(self, waveform: str) -> str:
         """``(n, samples) -> (n, n_mels, 4 t)``"""
@@ -110,8 +116,8 @@ class _Writer:
         mixed = add("Transpose", add("MatMul", add("Softmax", scores, axis=-1), value), perm=[0, 2, 1, 3])
         return self.linear(f"{name}.out", add("Reshape", mixed, self.whole([0, 0, width])))
 
-    def pool(self, frames: str) -> str:
-        """``(n, t, width) -> (n, 2 width)``"""
+    def pool(self, frames: str, output: str) -> str:
+        """``(n, t, width) -> (n, 2 width)``, called ``output``"""
         add = self.add
         worth = self.linear("pool.worth", add("Tanh", self.linear("pool.hidden", frames)))  # (n, t, 1)
         weights = add("Softmax", worth, axis=1)
@@ -119,7 +125,7 @@ class _Writer:
         apart = add("Sub", frames, mean)
         variance = self.total(add("Mul", add("Mul", apart, apart), weights))
         spread = add("Sqrt", add("Add", variance, self.number(1e-5)))
-        return add("Squeeze", add("Concat", mean, spread, axis=2), self.whole([1]))
+        return add("Squeeze", add("Concat", mean, spread, axis=2), self.whole([1]), output=output)
 
     # --- the pieces that all of them are made of ---
 
@@ -159,7 +165,7 @@ class _Writer:
         if self.options.storage == "float16":
             return self.add("Cast", self.graph.constant(name, array, np.float16), to=self.graph.single)
         others = tuple(axis for axis in range(array.ndim) if axis != out_axis % array.ndim)
-        scale = np.maximum(np.abs(array).max(axis=others, keepdims=True), 1e-12) / 127
+        scale = np.maximum(np.abs(array).max(axis=others, keepdims=True), FAINT) / 127
         small = self.graph.constant(name, np.rint(array / scale), np.int8)
         return self.add(
             "Mul", self.add("Cast", small, to=self.graph.single), self.graph.constant(name, scale, np.float32)

@@ -14,8 +14,9 @@ A clip gives the same numbers alone as in a batch of longer ones: nothing behind
 
 from __future__ import annotations
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from torch.nn import functional
 from emotone.errors import ConfigError, unknown
 from emotone.features.spectrum import hann, mel_filters
 
-__all__ = ["HOP", "RATE", "SAMPLES_PER_FRAME", "WINDOW", "Network", "NetworkOptions", "n_frames"]
+__all__ = ["HOP", "RATE", "SAMPLES_PER_FRAME", "WINDOW", "Network", "NetworkOptions", "as_stored", "n_frames"]
 
 RATE = 16_000
 WINDOW, HOP = 400, 160
@@ -37,6 +38,10 @@ STORAGES = ("float32", "float16", "int8")
 
 SILENT = 1e-10
 """The least power in a mel band, at which its logarithm ends."""
+LARGE = 1024
+"""Arrays of more numbers than this are stored small; the others, norms and biases, are nothing beside them."""
+FAINT = 1e-12
+"""The least that a row of weights is scaled by."""
 DECADES = 6.0
 """Powers so many tenfolds under a clip's loudest are as good as silence: 60 dB, less than a clean recording has."""
 SPREAD = 1.5
@@ -109,11 +114,17 @@ class Network(nn.Module):
         """Logits ``(n, n_labels)`` of ``signals (n, samples)``, of which ``lengths (n,)`` samples are sound."""
         mel, mask = self.logmel(signals, lengths)
         frames, mask = self.trunk(mel, mask)
-        return self.answer(frames, mask)
+        return self.answer(self.embed(frames, mask))
 
-    def answer(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Logits ``(n, n_labels)`` of the trunk's ``frames (n, t, width)``."""
-        logits: Tensor = self.labels(self.drop(self.pool(frames, mask)))  # (n, 2 width) -> (n, n_labels)
+    def embed(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings ``(n, 2 width)`` of the trunk's ``frames (n, t, width)``."""
+        embeddings: Tensor = self.pool(frames, mask)
+        return embeddings
+
+    def answer(self, embeddings: Tensor) -> Tensor:
+        """Logits ``(n, n_labels)`` of ``embeddings (n, 2 width)``, which may know the speaker
+        (`emotone.models.enrolment`)."""
+        logits: Tensor = self.labels(self.drop(embeddings))
         return logits
 
     def imitate(self, frames: Tensor) -> Tensor:
@@ -122,6 +133,27 @@ class Network(nn.Module):
             raise ConfigError("This network has no teacher to imitate: give it targets.")
         imitated: Tensor = self.imitation(frames)
         return imitated
+
+
+def as_stored(network: Network, storage: str) -> Network:
+    """A copy of the network whose matrices are what a file of that ``storage`` keeps of them.
+
+    Scored like this, a network gives the very answers of the recogniser that is saved of it. With int8 each output of
+    a matrix has a scale, its largest weight being 127.
+    """
+    kept = copy.deepcopy(network)
+    kept.options = replace(network.options, storage=storage)
+    with torch.no_grad():
+        for parameter in kept.parameters():
+            if storage == "float32" or parameter.numel() <= LARGE:
+                continue
+            if storage == "float16":
+                parameter.copy_(parameter.half())
+                continue
+            others = tuple(range(1, parameter.ndim))
+            scale = parameter.abs().amax(others, keepdim=True).clamp(min=FAINT) / 127
+            parameter.copy_((parameter / scale).round() * scale)
+    return kept
 
 
 class LogMel(nn.Module):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from emotone.models.distillation import POOLED_SHARE, as_spread, frame_loss, pooled_loss
+from emotone.models.enrolment import Memory
 from emotone.models.examples import Examples, crops
 from emotone.models.networks import CLOSED, SAMPLES_PER_FRAME, Network
 from emotone.models.options import TrainingOptions
@@ -27,8 +31,9 @@ class Loss:
         self.dtype = precision_of(options.precision, device)
         self.transforms = options.made_transforms()
         self.labels, self.allowed = torch.from_numpy(examples.labels), torch.from_numpy(examples.allowed)
-        self.weights = torch.from_numpy(class_weights(examples.labels, options.balance))
+        self.weights = torch.from_numpy(class_weights(examples.labels, examples.allowed, options.balance))
         self.spread = None if examples.targets is None else as_spread(examples.targets, device)
+        self.memory: Memory | None = None
 
     def __call__(
         self, network: Network, rows: NDArray[np.int64], rng: np.random.Generator
@@ -48,7 +53,8 @@ class Loss:
             if share < 1:
                 mel, mask = share * mel + (1 - share) * mel[other], mask | mask[other]
             frames, mask = network.trunk(mel, mask)
-            logits = network.answer(frames, mask).float()
+            embeddings = network.embed(frames, mask)
+            logits = network.answer(embeddings + self._known(rows, embeddings, rng)).float()
             imitated = network.imitate(frames).float() if teaching else None
         parts: dict[str, Tensor] = {}
         loss = logits.sum() * 0.0
@@ -64,6 +70,28 @@ class Loss:
             parts["loss_pooled"] = pooled_loss(imitated, targets, known & mask, self.spread)
             loss = loss + parts["loss_frames"] + POOLED_SHARE * parts["loss_pooled"]
         return loss, {name: float(part.detach()) for name, part in parts.items()}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint has to hold of it."""
+        return {} if self.memory is None else self.memory.state()
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """What `state` gave."""
+        if "memory/embeddings" in arrays:
+            n_speakers, _, width = arrays["memory/embeddings"].shape
+            self.memory = Memory(n_speakers, width, self.device)
+            self.memory.load(arrays)
+
+    def _known(self, rows: NDArray[np.int64], embeddings: Tensor, rng: np.random.Generator) -> Tensor | float:
+        """What a known speaker changes in the embeddings of ``rows``."""
+        speakers = self.examples.speakers
+        if speakers is None or not self.options.label_share:
+            return 0.0
+        if self.memory is None:
+            self.memory = Memory(int(speakers.max()) + 1, embeddings.shape[1], self.device)
+        shifts = self.memory.shifts(speakers[rows], rng)
+        self.memory.add(speakers[rows], embeddings.detach())
+        return shifts
 
     def _of_labels(self, logits: Tensor, rows: NDArray[np.int64]) -> Tensor:
         labels, allowed, row_weights = (
@@ -89,15 +117,23 @@ def label_loss(logits: Tensor, labels: Tensor, allowed: Tensor, row_weights: Ten
     return (losses * counted).sum() / counted.sum().clamp(min=1e-6)
 
 
-def class_weights(labels: Floats, balance: float) -> Floats:
-    """Weight of each row ``(n,)``: with ``balance`` 1, rows of rare labels weigh as much more as they are rarer."""
-    counts = labels.sum(axis=0)
-    each = np.divide(counts.sum(), counts, out=np.zeros_like(counts), where=counts > 0) ** balance
-    rows = labels @ each
-    known = rows > 0
-    if known.any():
-        rows = rows / rows[known].mean()
-    return np.asarray(rows, np.float32)
+def class_weights(labels: Floats, allowed: NDArray[np.bool_], balance: float) -> Floats:
+    """Weight of each row ``(n,)``: with ``balance`` 1, rows of rare labels weigh as much more as they are rarer.
+
+    Rarer than others in their own corpus, or rather among rows with the same labels ``allowed``: were all counted
+    together, a corpus that alone has calm voices would learn to find everybody calm.
+    """
+    rows = np.zeros(len(labels), np.float32)
+    _, kinds = np.unique(allowed, axis=0, return_inverse=True)
+    for kind in range(kinds.max(initial=-1) + 1):
+        own = np.flatnonzero(kinds == kind)
+        counts = labels[own].sum(axis=0)
+        each = np.divide(counts.sum(), counts, out=np.zeros_like(counts), where=counts > 0) ** balance
+        weights = labels[own] @ each
+        known = weights > 0
+        if known.any():
+            rows[own] = weights / weights[known].mean()
+    return rows
 
 
 def at_speed(signals: Tensor, lengths: Tensor, rng: np.random.Generator, most: float) -> tuple[Tensor, Tensor]:

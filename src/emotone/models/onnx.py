@@ -8,7 +8,7 @@ float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -22,13 +22,27 @@ from sklearn.utils.validation import check_is_fitted
 
 from emotone.errors import ConfigError, require
 from emotone.models.calibration import CalibratedClassifier
-from emotone.models.classic import BalancedMLP, ScaledSVC, Uncalibrated, pair_signs
+from emotone.models.classic import BalancedMLP, KnownSpeakersClassifier, ScaledSVC, Uncalibrated, pair_signs
 from emotone.models.rankgauss import RankGauss
 from emotone.models.regression import ScaledSVR, SpeakerRegressor
 
-__all__ = ["INPUT", "NUMBERS", "OPSET", "OUTPUT", "regression_to_onnx", "to_onnx"]
+__all__ = [
+    "EMBEDDINGS",
+    "INPUT",
+    "NUMBERS",
+    "OPSET",
+    "OUTPUT",
+    "SHIFT",
+    "Graph",
+    "regression_to_onnx",
+    "to_onnx",
+]
 
 INPUT, OUTPUT, NUMBERS = "features", "probabilities", "dimensions"
+
+EMBEDDINGS, SHIFT = "embeddings", "shift"
+"""Of models that can be told who speaks: the second output, and the input that may be left out."""
+
 OPSET = 17
 """ONNX operator set of 2022: old enough for every runtime in use."""
 
@@ -43,8 +57,10 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
     """The fitted ``model`` (see `emotone.models.get`) as a serialised ONNX graph.
 
     Input ``features``, float32 ``(n, n_features)``; output ``probabilities``, float32 ``(n, len(labels))``, columns in
-    the order of ``labels``, which must be the model's classes. Raises `ConfigError` for labels or features that
-    aren't the model's, or a step that has no counterpart here.
+    the order of ``labels``, which must be the model's classes. A model that knows speakers
+    (`emotone.models.classic.KnownSpeakersClassifier`) also gives ``embeddings``, float32 ``(n, n_features)``, what its
+    classifier is given, and adds to them the input ``shift``, float32 ``(n_features,)``, zeros where that is left out.
+    Raises `ConfigError` for labels or features that aren't the model's, or a step that has no counterpart here.
     """
     check_is_fitted(model)
     if sorted(labels) != sorted(model.classes_):
@@ -61,6 +77,11 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
     *steps, classifier = _steps(model.estimator_)
     for step in steps:
         flow = _counterpart(step, _STEPS)(graph, step, flow)
+    more = {}
+    if isinstance(model, KnownSpeakersClassifier):
+        more = {graph.add("Cast", flow, to=graph.single, output=EMBEDDINGS): len(model.population_)}
+        shift = graph.default(SHIFT, np.zeros(len(model.population_)))
+        flow = graph.add("Add", flow, graph.add("Cast", shift, to=graph.double))
     if calibrated:
         scores = _counterpart(classifier, _CALIBRATED)(graph, classifier, flow)
         if len(labels) == 2:  # as `emotone.models.calibration.class_scores` does
@@ -74,7 +95,7 @@ def to_onnx(model: Any, labels: Sequence[str], n_features: int) -> bytes:
     order = np.searchsorted(model.classes_, list(labels))
     chosen = graph.add("Gather", proba, graph.constant("order", order, np.int64), axis=1)
     graph.add("Cast", chosen, to=graph.single, output=OUTPUT)
-    return graph.serialised(OUTPUT, len(labels), size=n_features)
+    return graph.serialised(OUTPUT, len(labels), size=n_features, more=more)
 
 
 def regression_to_onnx(model: Any, n_features: int) -> bytes:
@@ -111,6 +132,8 @@ class Graph:
 
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
+    optional: list[Any] = field(default_factory=list)
+    """Inputs that callers may leave out."""
 
     def __post_init__(self) -> None:
         kinds = require("onnx", extra="train").TensorProto
@@ -135,15 +158,38 @@ class Graph:
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
-    def serialised(self, output: str, n_outputs: int, *, source: str = INPUT, size: int | str) -> bytes:
-        """The checked model as bytes: from ``source (n, size)`` to ``output (n, n_outputs)``, both float32."""
+    def default(self, name: str, value: Any) -> str:
+        """Declare a float32 input that callers may leave out, ``value`` standing in for it, and return its name.
+
+        It is a constant that is an input as well, which is ONNX's way of saying so since its file format 4.
+        """
+        onnx = require("onnx", extra="train")
+        array = np.asarray(value, np.float32)
+        self.constants.append(onnx.numpy_helper.from_array(array, name))
+        self.optional.append(onnx.helper.make_tensor_value_info(name, self.single, array.shape))
+        return name
+
+    def serialised(
+        self,
+        output: str,
+        n_outputs: int,
+        *,
+        source: str = INPUT,
+        size: int | str,
+        more: Mapping[str, int] | None = None,
+    ) -> bytes:
+        """The checked model as bytes: from ``source (n, size)`` to ``output (n, n_outputs)``, both float32.
+
+        ``more`` are further outputs and how many numbers each has, float32 ``(n, numbers)``.
+        """
         onnx = require("onnx", extra="train")
         helper = onnx.helper
+        outputs = {output: n_outputs, **(more or {})}
         graph = helper.make_graph(
             self.nodes,
             "emotone",
-            [helper.make_tensor_value_info(source, self.single, ["n", size])],
-            [helper.make_tensor_value_info(output, self.single, ["n", n_outputs])],
+            [helper.make_tensor_value_info(source, self.single, ["n", size]), *self.optional],
+            [helper.make_tensor_value_info(name, self.single, ["n", count]) for name, count in outputs.items()],
             self.constants,
         )
         opset = helper.make_opsetid("", OPSET)

@@ -40,7 +40,7 @@ from emotone.models.networks import CLOSED, Network
 from emotone.models.objective import Loss, precision_of
 from emotone.models.options import TrainingOptions
 
-__all__ = ["Examples", "Trained", "TrainingOptions", "logits_of", "train"]
+__all__ = ["Examples", "Trained", "TrainingOptions", "embeddings_of", "logits_of", "train"]
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -86,9 +86,9 @@ def train(
     device = device_of(options.device)
     state = _State(network.to(device), options)
     identity = fingerprint(network, examples, options, seed, held_out)
-    if checkpoint is not None and checkpoint.exists():
-        state.load(checkpoint, identity)
     loss_of = Loss(examples, options, device)
+    if checkpoint is not None and checkpoint.exists():
+        state.load(checkpoint, identity, loss_of)
     per_epoch = n_steps(examples, options.batch, options.crop)
     total = per_epoch * options.epochs
     devices = [device] if device.type == "cuda" else []
@@ -109,7 +109,7 @@ def train(
                     progress(step + 1, total)
             state.close_epoch(sums, {} if held_out is None else scores_of(state.average, held_out, options))
             if checkpoint is not None:
-                state.save(checkpoint, identity)
+                state.save(checkpoint, identity, loss_of)
     if progress:
         progress(total, total)
     return Trained(state.best.cpu().eval(), state.history, state.best_epoch)
@@ -161,9 +161,9 @@ class _State:
             self.best_epoch, self.best_score = self.epoch, score
             self.best.load_state_dict(self.average.state_dict())
 
-    def save(self, path: Path, identity: str) -> None:
+    def save(self, path: Path, identity: str, loss_of: Loss) -> None:
         """Everything to ``path``."""
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, NDArray[Any]] = loss_of.state()
         for name, part in (("network", self.network), ("average", self.average), ("best", self.best)):
             arrays |= {f"{name}/{key}": value.cpu().numpy() for key, value in part.state_dict().items()}
         for i, moments in self.optimiser.state_dict()["state"].items():
@@ -172,13 +172,14 @@ class _State:
         more = {"kind": CHECKPOINT, "format": 1, "identity": identity, "history": self.history}
         weights.write(path, arrays, {**facts, **more})
 
-    def load(self, path: Path, identity: str) -> None:
+    def load(self, path: Path, identity: str, loss_of: Loss) -> None:
         """Everything back from ``path``; `ConfigError` if it is of another training."""
         arrays, facts = weights.read(path, CHECKPOINT)
         if facts["identity"] != identity:
             raise ConfigError(
                 f"{path} is the checkpoint of a training with other data, options or seed. Remove it, or name another."
             )
+        loss_of.load(arrays)
         tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
         for name, part in (("network", self.network), ("average", self.average), ("best", self.best)):
             own = {key.partition("/")[2]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
@@ -229,6 +230,35 @@ def logits_of(
     Those longer than `emotone.features.waveform.PIECE` seconds are heard in pieces: their logits are the logarithms of
     the mean of the pieces' probabilities.
     """
+    heard = _heard(network, signals, network, precision, batch)
+    whole = [each[0] if len(each) == 1 else _of_pieces(np.array(each)) for each in heard]
+    return np.array(whole).reshape(len(signals), network.n_labels)
+
+
+def embeddings_of(
+    network: Network,
+    signals: Sequence[NDArray[Any]],
+    *,
+    precision: torch.dtype = torch.float32,
+    batch: int = 32,
+) -> NDArray[np.float64]:
+    """Embeddings ``(n, 2 width)`` of whole signals, what `Network.answer` takes; of several pieces their mean."""
+
+    def embed(padded: Tensor, lengths: Tensor) -> Tensor:
+        return network.embed(*network.trunk(*network.logmel(padded, lengths)))
+
+    heard = _heard(network, signals, embed, precision, batch)
+    return np.array([np.mean(each, axis=0) for each in heard]).reshape(len(signals), -1)
+
+
+def _heard(
+    network: Network,
+    signals: Sequence[NDArray[Any]],
+    listen: Callable[[Tensor, Tensor], Tensor],
+    precision: torch.dtype,
+    batch: int,
+) -> list[list[NDArray[np.float64]]]:
+    """What ``listen`` gives of each signal's pieces, in the order of the signals."""
     network.eval()
     device = next(network.parameters()).device
     cuts = [(row, cut) for row in range(len(signals)) for cut in pieces(len(signals[row]))]
@@ -238,11 +268,10 @@ def logits_of(
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
             padded, lengths = _padded([as_float(signals[row][cut]) for row, cut in chosen])
-            logits = network(padded.to(device), lengths.to(device)).double().cpu().numpy()
-            for (row, _), each in zip(chosen, logits, strict=True):
+            given = listen(padded.to(device), lengths.to(device)).double().cpu().numpy()
+            for (row, _), each in zip(chosen, given, strict=True):
                 heard[row].append(each)
-    whole = [each[0] if len(each) == 1 else _of_pieces(np.array(each)) for each in heard]
-    return np.array(whole).reshape(len(signals), network.n_labels)
+    return heard
 
 
 def _of_pieces(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -340,6 +369,8 @@ def fingerprint(
         for signal in part.signals:
             digest.update(np.int64(len(signal)).tobytes() + np.ascontiguousarray(signal).tobytes())
         digest.update(part.labels.tobytes() + part.allowed.tobytes())
+        if part.speakers is not None:
+            digest.update(part.speakers.tobytes())
         if part.targets is not None:
             sample = part.targets.frames[:: max(1, len(part.targets.frames) // 10_000)]  # they are gigabytes
             digest.update(part.targets.starts.tobytes() + np.ascontiguousarray(sample).tobytes())

@@ -1,4 +1,4 @@
-"""Pictures of signals, predictions and scores.
+"""Pictures of signals, predictions, timelines and scores.
 
 Each function draws numbers on an ``ax`` (a matplotlib Axes; a new one if None) and returns it; its figure is
 ``ax.figure``. None of them reads or changes matplotlib's global state: figures are made without pyplot, so
@@ -13,6 +13,8 @@ from emotone.plots._ladder import ladder
 from emotone.plots._scores import agreement, confusion, per_speaker, reliability
 from emotone.plots._signals import prediction, scores, spectrogram, waveform
 from emotone.plots._stress import stress
+from emotone.plots._timeline import timeline
+from emotone.plots._training import training
 
 __all__ = [
     "COLOURS",
@@ -28,5 +30,7 @@ __all__ = [
     "scores",
     "spectrogram",
     "stress",
+    "timeline",
+    "training",
     "waveform",
 ]
