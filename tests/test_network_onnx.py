@@ -15,7 +15,7 @@ import onnxruntime  # noqa: E402
 
 from emotone.errors import ConfigError  # noqa: E402
 from emotone.models.network_onnx import network_to_onnx  # noqa: E402
-from emotone.models.networks import Network, NetworkOptions  # noqa: E402
+from emotone.models.networks import Network, NetworkOptions, as_stored  # noqa: E402
 from emotone.models.training import embeddings_of, logits_of  # noqa: E402
 
 OPTIONS = NetworkOptions(width=32, layers=2, heads=4, kernel=5, n_mels=40, targets=4)
@@ -56,6 +56,20 @@ def test_probabilities_are_those_of_torch(rng):
     wanted = proba_of(model, signals)[:, [1, 2, 0]]
     np.testing.assert_allclose(got, wanted, atol=1e-5)
     assert np.ptp(wanted, axis=0).max() > 0.01, "answers that hardly differ show nothing"
+
+
+@pytest.mark.parametrize("storage", ["float32", "int8"])
+def test_a_network_that_answers_by_what_it_imitates_agrees_as_it_is_stored(rng, storage):
+    model = fitted(dataclasses.replace(OPTIONS, pooling="imitated", targets=48))
+    model.network_ = as_stored(model.network_, storage)
+    signals = signals_of(rng)
+    session = session_of(network_to_onnx(model, model.classes_))
+    got = [session.run(None, {"waveform": signal[None]}) for signal in signals]
+    wanted = proba_of(model, signals)
+    np.testing.assert_allclose(np.concatenate([each[0] for each in got]), wanted, atol=1e-5)
+    assert np.ptp(wanted, axis=0).max() > 0.01, "answers that hardly differ show nothing"
+    embeddings = np.concatenate([each[1] for each in got])
+    np.testing.assert_allclose(embeddings, embeddings_of(model.network_, signals), atol=1e-4)
 
 
 def test_it_gives_embeddings_and_takes_what_a_known_speaker_changes(rng):

@@ -34,8 +34,8 @@ def network_to_onnx(model: Any, labels: Sequence[str]) -> bytes:
     ``(n, len(labels))``, in the order of ``labels``, which must be the model's classes.
 
     For those who know the speaker (`emotone.models.enrolment`) there is a second output, ``embeddings``, float32
-    ``(n, 2 width)``, and a second input, ``shift``, float32 ``(2 width,)``, zeros where it is left out: probabilities
-    are those of the embeddings plus the shift.
+    ``(n, embedding)``, and a second input, ``shift``, float32 ``(embedding,)``, zeros where it is left out:
+    probabilities are those of the embeddings plus the shift.
 
     The network's ``storage`` is how matrices are kept in the file: float16 is half as large as float32, and int8, with
     a scale for each output, a quarter. All are multiplied in float32. Raises `ConfigError` for other labels.
@@ -50,7 +50,7 @@ def network_to_onnx(model: Any, labels: Sequence[str]) -> bytes:
     proba = writer.add("Softmax", writer.add("Div", logits, writer.number(model.temperature_)), axis=-1)
     order = writer.graph.constant("order", np.searchsorted(model.classes_, list(labels)), np.int64)
     writer.add("Gather", proba, order, axis=1, output=OUTPUT)
-    more = {EMBEDDINGS: 2 * writer.options.width}
+    more = {EMBEDDINGS: writer.options.embedding}
     return writer.graph.serialised(OUTPUT, len(labels), source=WAVEFORM, size=SAMPLES, more=more)
 
 
@@ -66,8 +66,9 @@ class _Writer:
 
     def network(self, waveform: str) -> str:
         """``(n, samples) -> (n, n_labels)``, and on the way the embeddings"""
-        embeddings = self.pool(self.trunk(self.logmel(waveform)), EMBEDDINGS)
-        shift = self.graph.default(SHIFT, np.zeros(2 * self.options.width))
+        frames = self.trunk(self.logmel(waveform))
+        embeddings = self.embed(frames, EMBEDDINGS)
+        shift = self.graph.default(SHIFT, np.zeros(self.options.embedding))
         return self.linear("labels", self.add("Add", embeddings, shift))
 
     def logmel(self, waveform: str) -> str:
@@ -116,14 +117,20 @@ class _Writer:
         mixed = add("Transpose", add("MatMul", add("Softmax", scores, axis=-1), value), perm=[0, 2, 1, 3])
         return self.linear(f"{name}.out", add("Reshape", mixed, self.whole([0, 0, width])))
 
-    def pool(self, frames: str, output: str) -> str:
-        """``(n, t, width) -> (n, 2 width)``, called ``output``"""
+    def embed(self, frames: str, output: str) -> str:
+        """``(n, t, width) -> (n, embedding)``, called ``output``"""
         add = self.add
-        worth = self.linear("pool.worth", add("Tanh", self.linear("pool.hidden", frames)))  # (n, t, 1)
-        weights = add("Softmax", worth, axis=1)
-        mean = self.total(add("Mul", frames, weights))  # (n, 1, width)
-        apart = add("Sub", frames, mean)
-        variance = self.total(add("Mul", add("Mul", apart, apart), weights))
+        if self.options.pooling == "imitated":
+            frames = self.linear("imitation", frames)  # (n, t, targets)
+            mean = add("ReduceMean", frames, axes=[1], keepdims=1)
+            apart = add("Sub", frames, mean)
+            variance = add("ReduceMean", add("Mul", apart, apart), axes=[1], keepdims=1)
+        else:
+            worth = self.linear("pool.worth", add("Tanh", self.linear("pool.hidden", frames)))  # (n, t, 1)
+            weights = add("Softmax", worth, axis=1)
+            mean = self.total(add("Mul", frames, weights))  # (n, 1, width)
+            apart = add("Sub", frames, mean)
+            variance = self.total(add("Mul", add("Mul", apart, apart), weights))
         spread = add("Sqrt", add("Add", variance, self.number(1e-5)))
         return add("Squeeze", add("Concat", mean, spread, axis=2), self.whole([1]), output=output)
 

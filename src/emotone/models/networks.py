@@ -5,8 +5,9 @@
     signals  (n, samples)        16 kHz, the shorter ones with zeros behind their end
     log-mel  (n, 4 t, n_mels)    100 frames a second
     trunk    (n, t, width)       25 frames a second, each knowing of all others
-    labels   (n, n_labels)       logits, from statistics over time that the network weighs itself
     imitated (n, t, targets)     what a teacher says of each frame, where there is one
+    embedded (n, embedding)      statistics over time, of the trunk's frames or of the imitated ones
+    labels   (n, n_labels)       logits
 
 A clip gives the same numbers alone as in a batch of longer ones: nothing behind its end is heard or counted.
 `emotone.models.training` trains the network, `emotone.models.network_onnx` writes it down without torch.
@@ -34,6 +35,7 @@ WINDOW, HOP = 400, 160
 SAMPLES_PER_FRAME = 4 * HOP
 """Two convolutions halve the frames, to 25 a second: a fifth of a syllable each, and a sixteenth of the attention."""
 
+POOLINGS = ("attentive", "imitated")
 STORAGES = ("float32", "float16", "int8")
 
 SILENT = 1e-10
@@ -68,6 +70,9 @@ class NetworkOptions:
     """Before the labels."""
     targets: int = 0
     """Numbers a frame that a teacher gives (`emotone.models.distillation`); 0 without one."""
+    pooling: str = "attentive"
+    """What an utterance's embedding is: statistics of the trunk's frames, ``attentive``, or of what it says in a
+    teacher's place, ``imitated``, which knows less of the speakers it was trained on (`emotone.models.heads`)."""
     storage: str = "float32"
     """How a saved recogniser keeps its matrices: float32 (22 MB for the default network), float16 (12) or int8 (6)."""
 
@@ -87,8 +92,17 @@ class NetworkOptions:
             )
         if self.kernel % 2 == 0:
             raise ConfigError(f"The kernel of a network is an odd number of frames, such as 9, not {self.kernel}.")
+        if self.pooling not in POOLINGS:
+            raise unknown("pooling of a network", self.pooling, POOLINGS)
+        if self.pooling == "imitated" and not self.targets:
+            raise ConfigError("A network without targets imitates nobody: leave its pooling at attentive.")
         if self.storage not in STORAGES:
             raise unknown("storage of a network", self.storage, STORAGES)
+
+    @property
+    def embedding(self) -> int:
+        """Numbers of an embedding: means and standard deviations."""
+        return 2 * (self.targets if self.pooling == "imitated" else self.width)
 
 
 def n_frames(n_samples: int) -> int:
@@ -105,9 +119,9 @@ class Network(nn.Module):
         self.n_labels = n_labels
         self.logmel = LogMel(options.n_mels)
         self.trunk = Trunk(options)
-        self.pool = AttentivePooling(options.width)
+        self.pool = AttentivePooling(options.width) if options.pooling == "attentive" else None
         self.drop = nn.Dropout(options.head_dropout)
-        self.labels = nn.Linear(2 * options.width, n_labels)
+        self.labels = nn.Linear(options.embedding, n_labels)
         self.imitation = nn.Linear(options.width, options.targets) if options.targets else None
 
     def forward(self, signals: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -117,12 +131,15 @@ class Network(nn.Module):
         return self.answer(self.embed(frames, mask))
 
     def embed(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Embeddings ``(n, 2 width)`` of the trunk's ``frames (n, t, width)``."""
-        embeddings: Tensor = self.pool(frames, mask)
-        return embeddings
+        """Embeddings ``(n, embedding)`` of the trunk's ``frames (n, t, width)``."""
+        if self.pool is not None:
+            embeddings: Tensor = self.pool(frames, mask)
+            return embeddings
+        sound = mask[..., None].float()
+        return statistics(self.imitate(frames).float(), sound / sound.sum(1, keepdim=True))
 
     def answer(self, embeddings: Tensor) -> Tensor:
-        """Logits ``(n, n_labels)`` of ``embeddings (n, 2 width)``, which may know the speaker
+        """Logits ``(n, n_labels)`` of ``embeddings (n, embedding)``, which may know the speaker
         (`emotone.models.enrolment`)."""
         logits: Tensor = self.labels(self.drop(embeddings))
         return logits
