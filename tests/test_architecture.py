@@ -27,7 +27,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 LEVELS = {
     0: {"errors"},
     1: {"audio", "decoding", "labels", "targets", "fetch", "synthetic"},
-    2: {"corpora", "features", "models", "splits", "metrics", "augment", "voice", "circumplex"},
+    2: {"corpora", "features", "models", "splits", "metrics", "augment", "voice", "circumplex", "live"},
     3: {"segment", "moments", "turns", "stream", "timeline", "summary", "formats"},
     4: {
         *("recogniser", "saved", "card", "experiment", "experiment_file", "prepared", "result", "plots"),
@@ -54,8 +54,8 @@ HOMES = {
     "soxr": {"audio.py"},
     "torch": {
         *(f"features/encoders/{name}.py" for name in ("_network", "_waveform", "_whisper")),
-        *(f"models/{name}.py" for name in ("distillation", "enrolment", "finetune", "network", "networks")),
-        *(f"models/{name}.py" for name in ("objective", "perturbation", "training")),
+        *(f"models/{name}.py" for name in ("distillation", "enrolment", "finetune", "heads", "network")),
+        *(f"models/{name}.py" for name in ("networks", "objective", "perturbation", "training")),
     },
     "typer": {"cli/*"},
 }

@@ -753,6 +753,32 @@ def test_ffmpeg_is_loaded_only_when_needed(tmp_path: Path, encoded: dict[str, Pa
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+# --- in pieces ---
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_pieces_of_any_size_are_converted_as_a_whole_is(rng, rate):
+    samples = rng.normal(0, 0.1, (20_001, 2)).astype(np.float32)
+    expected = audio.convert(samples, rate)
+    for longest in (10, 3_000, 50_000):
+        converter, first, found = audio.Converter(rate), 0, []
+        while first < len(samples):
+            n = int(rng.integers(0, longest))
+            found.append(converter.feed(samples[first : first + n]))
+            first += n
+        assert np.array_equal(np.concatenate([*found, converter.flush()]), expected)
+
+
+def test_a_fault_in_a_piece_is_placed_and_what_came_before_stays():
+    converter = audio.Converter(8_000, to=8_000, name="The cable")
+    assert len(converter.feed(np.zeros((800, 1), np.int16))) == 800
+    with pytest.raises(AudioError, match=r"The cable holds 1 samples that are no numbers .* at 0.101 s"):
+        converter.feed(np.array([[0.0]] * 8 + [[np.nan]], np.float32))
+    assert len(converter.flush()) == 0
+    with pytest.raises(AudioError, match="sample rate of 10 Hz"):
+        audio.Converter(10)
+
+
 @pytest.mark.corpus
 @pytest.mark.parametrize(
     ("pattern", "n_files", "rate", "shortest", "longest"),

@@ -26,7 +26,6 @@ from typer.testing import CliRunner, Result
 import emotone
 from emotone import saved, synthetic
 from emotone.cli.predict import _cropped, predict
-from emotone.cli.recordings import find, printable, writer
 from emotone.errors import AudioError, ConfigError, RecogniserError
 from emotone.recogniser import Recogniser
 from emotone.segment import FLAGS, Segment
@@ -244,31 +243,6 @@ def test_a_table_without_rows_is_empty(run):
 # --- which recordings ---
 
 
-@pytest.mark.parametrize(
-    ("given", "found"),
-    [
-        (["clips/a.wav"], ["a.wav"]),
-        (["clips/notes.txt"], ["notes.txt"]),  # asked for by name
-        (["clips"], ["a.wav", "b.wav", "loud.WAV", "more/c.wav"]),
-        (["clips/*.wav"], ["a.wav", "b.wav"]),
-        (["clips/*"], ["a.wav", "b.wav", "loud.WAV", "more/c.wav"]),
-        (["clips/**/*.wav"], ["a.wav", "b.wav", "more/c.wav"]),
-        (["clips/**"], ["a.wav", "b.wav", "loud.WAV", "more/c.wav"]),
-        (["clips/b.wav", "clips", "clips/./b.wav"], ["b.wav", "a.wav", "loud.WAV", "more/c.wav"]),
-        (["clips/[ab].wav", "missing.wav"], ["a.wav", "b.wav", "../missing.wav"]),
-    ],
-)
-def test_files_folders_and_patterns(clips, given, found):
-    (clips / "notes.txt").write_text("not a sound")
-    (clips / "._a.wav").write_text("what a Mac leaves behind")
-    (clips / ".hidden").mkdir()
-    shutil.copy(clips / "a.wav", clips / ".hidden" / "a.wav")
-    shutil.copy(clips / "a.wav", clips / "loud.WAV")
-    paths, unmatched = find(given, None)
-    assert [os.path.relpath(path, clips) for path in paths] == found
-    assert unmatched == []
-
-
 def test_a_file_with_the_signs_of_a_pattern_in_its_name(run, clips):
     shutil.copy(clips / "a.wav", clips / "take [1].wav")
     assert json.loads(run(clips / "take [1].wav", "--json").stdout)["file"] == "clips/take [1].wav"
@@ -313,11 +287,6 @@ def test_odd_names(run, clips, name, form):
     assert failed.exit_code == 1
     assert "is empty" in failed.stderr
     assert "\x1b" not in failed.stderr
-
-
-def test_bytes_that_are_no_text_and_control_characters_are_replaced():
-    assert printable(Path(os.fsdecode(b"a\xff\n\x1b[1mb"))) == "a\ufffd\ufffd\ufffd[1mb"
-    assert printable(Path("é 日本.wav")) == "é 日本.wav"
 
 
 def test_names_are_cropped_to_columns_not_letters():
@@ -412,13 +381,6 @@ def test_the_whole_command(model, clips, tmp_path):
         assert (running.returncode, out) == (code, b"")
         assert words in err.decode()
         assert "Traceback" not in err.decode()
-
-
-def test_an_answer_does_not_wait_in_a_buffer(monkeypatch):
-    arrived = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(arrived)))  # type: ignore[type-var]
-    writer()("at once\n")
-    assert arrived.getvalue() == b"at once\n"
 
 
 def test_lines_come_as_they_are_ready_and_a_closed_pipe_is_no_crash(model, clips):

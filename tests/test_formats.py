@@ -48,7 +48,15 @@ def file_of(folder: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("name", READABLE)
 @pytest.mark.parametrize(
-    "segments", [TIMELINE, STEREO, PLACED, [], [replace(ANGRY, emotion=ODD, scores={ODD: 0.81}, likely=())]]
+    "segments",
+    [
+        TIMELINE,
+        STEREO,
+        PLACED,
+        [],
+        [replace(ANGRY, speaker="Zoë, 2"), QUIET],
+        [replace(ANGRY, emotion=ODD, scores={ODD: 0.81}, likely=())],
+    ],
 )
 def test_what_is_written_is_read_back_equal(name, segments, tmp_path):
     path = formats.write(segments, file_of(tmp_path, name))
@@ -99,7 +107,7 @@ def test_json_lines_are_those_of_the_command_line():
 
 def test_csv_has_the_columns_of_predict_and_a_channel():
     rows = list(csv.DictReader(io.StringIO(formats.dumps(STEREO, "csv", source="a,b.wav"))))
-    facts = ["file", "channel", "start", "end", "emotion", "confidence", "flags", "likely"]
+    facts = ["file", "channel", "speaker", "start", "end", "emotion", "confidence", "flags", "likely"]
     assert list(rows[0]) == [*facts, "p_neutral", "p_sad", "p_angry"]
     assert rows[5]["file"] == "a,b.wav"
     assert [rows[5][name] for name in ("channel", "emotion", "flags", "p_angry")] == ["1", "angry", "clipped", "0.81"]

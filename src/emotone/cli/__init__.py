@@ -12,7 +12,20 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import audit, benchmark, corpora, features, ladder, models, predict, report, stress, train
+from emotone.cli import (
+    audit,
+    benchmark,
+    corpora,
+    features,
+    ladder,
+    listen,
+    models,
+    predict,
+    report,
+    stress,
+    timeline,
+    train,
+)
 from emotone.cli.console import complain
 from emotone.errors import EmotoneError
 
@@ -26,6 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict")(predict.predict)
+app.command("timeline")(timeline.timeline)
+app.command("listen")(listen.listen)
 app.command("train")(train.train)
 app.command("report")(report.report)
 app.command("audit")(audit.audit)

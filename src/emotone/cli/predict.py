@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import glob
-import io
-import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emotone.cli.console import complain, progress_bar, say, stdout
-from emotone.errors import ConfigError, EmotoneError, require
+from emotone.cli.outputs import check_picture
+from emotone.cli.recordings import (
+    STDIN,
+    Form,
+    bar,
+    find,
+    one_thread_for_algebra,
+    percent,
+    printable,
+    rendered,
+    standard_input,
+    writer,
+)
+from emotone.errors import ConfigError, EmotoneError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
     from emotone.segment import Segment
 
 __all__ = ["predict"]
-
-STDIN = "-"
 
 _IN_FULL = 2  # recordings that get a bar for each emotion; of more, each gets a line
 _BAR, _SHORT_BAR = 40, 10  # characters
@@ -45,6 +50,12 @@ def predict(
         str | None,
         typer.Option("--model", "-m", metavar="FOLDER|NAME", help="Recogniser; the bundled one if not given."),
     ] = None,
+    adapt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adapt", metavar="PATH", help="More recordings of the speaker, as FILE is given; may stand several times."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each recording.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A CSV table, one row for each recording.")] = False,
     plot: Annotated[
@@ -57,17 +68,19 @@ def predict(
 
     emotone predict recordings/ --json > emotions.jsonl
 
+    emotone predict speech.wav --adapt same-speaker/
+
     Exit 1 if a recording couldn't be used: it is named, and the rest is done.
     """
-    _one_thread_for_algebra()
+    one_thread_for_algebra()
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other. Choose one.")
-    with _standard_input(files) as stdin:
-        paths, unmatched = _find(files, stdin)
+    with standard_input(files, "predict") as stdin:
+        paths, unmatched = find(files, stdin)
         if not paths:
             raise ConfigError(" ".join(unmatched))
         if plot is not None:
-            require("matplotlib", extra="plot")
+            check_picture(plot)
             if len(paths) > 1:
                 raise ConfigError(f"--plot draws one recording, and there are {len(paths)}. Give one.")
         from emotone import recogniser
@@ -77,37 +90,46 @@ def predict(
             raise ConfigError(f"--plot draws the scores of emotions, and {loaded.name} has none. Leave out --plot.")
         for problem in unmatched:
             complain(problem)
-        names = {path: STDIN if path == stdin else _printable(path) for path in paths}
+        if adapt:
+            loaded = _adapted(loaded, adapt)
+        names = {path: STDIN if path == stdin else printable(path) for path in paths}
         form = _form(loaded, list(names.values()), as_json=as_json, as_csv=as_csv)
         # On a terminal, a bar would break up the long lines of JSON and CSV, and they show the progress as well.
-        bar = len(paths) > _IN_FULL and not ((as_json or as_csv) and sys.stdout.isatty())
-        answers = _answers(loaded, names, form, bar=bar)
+        progress = len(paths) > _IN_FULL and not ((as_json or as_csv) and sys.stdout.isatty())
+        answers = _answers(loaded, names, form, progress=progress)
         if plot is not None and answers:
             [(path, segment)] = answers.items()
             _draw(loaded, path, segment, title=names[path], to=plot)
     raise typer.Exit(1 if unmatched or len(answers) < len(paths) else 0)
 
 
-def _one_thread_for_algebra() -> None:
-    """Keep numpy's matrix products on one thread, unless the user chose a number.
+def _adapted(loaded: Recogniser, given: Sequence[str]) -> Recogniser:
+    """One that knows the speaker of the recordings ``given``. Any that can't be read ends the command: an answer that
+    rests on less than was asked for would look the same."""
+    from emotone.card import utterances
 
-    They are small here, and threads that wait for each other made them three to eight times slower on a busy
-    machine. numpy reads the setting when it is imported; where that is past, this isn't our own process.
-    """
-    if "numpy" not in sys.modules:
-        for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-            os.environ.setdefault(name, "1")
+    paths, unmatched = find(given, None)
+    if unmatched:
+        raise ConfigError(" ".join(unmatched))
+    with progress_bar("Getting to know the speaker", total=len(paths)) as advance:
+        known = loaded.adapt(_counting(paths, advance))
+    unused = len(paths) - known.adapted_to
+    rest = f" ({utterances(unused)} too short or silent)" if unused else ""
+    say(f"Knows the speaker from {utterances(known.adapted_to)}{rest}.")
+    return known
 
 
-Form = Callable[[str, "Segment"], str]
-"""A recording's name and its answer, as the text to print."""
+def _counting(paths: Sequence[Path], advance: Callable[[int], None]) -> Iterator[Path]:
+    for path in paths:
+        yield path
+        advance(1)
 
 
-def _answers(loaded: Recogniser, names: Mapping[Path, str], form: Form, *, bar: bool) -> dict[Path, Segment]:
+def _answers(loaded: Recogniser, names: Mapping[Path, str], form: Form, *, progress: bool) -> dict[Path, Segment]:
     """Print each answer as soon as it is there, and return them; failures go to stderr."""
-    write = _writer()
+    write = writer()
     answers: dict[Path, Segment] = {}
-    with progress_bar("Listening", total=len(names)) if bar else nullcontext(lambda n: None) as advance:
+    with progress_bar("Listening", total=len(names)) if progress else nullcontext(lambda n: None) as advance:
         for path, answer in loaded.predict_many(names):
             if isinstance(answer, EmotoneError):
                 complain(str(answer).replace(str(path), names[path]))
@@ -118,140 +140,26 @@ def _answers(loaded: Recogniser, names: Mapping[Path, str], form: Form, *, bar: 
     return answers
 
 
-def _writer() -> Callable[[str], None]:
-    """Writes text to stdout at once.
-
-    While a progress bar is shown, rich sends what goes to `sys.stdout` to the bar's terminal, above the bar. That
-    is right if stdout is a terminal, and would leave a pipe or a file empty.
-    """
-    real = sys.stdout
-    encoding = real.encoding or "utf-8"
-
-    def write(text: str) -> None:
-        target = sys.stdout if real.isatty() else real
-        target.write(text.encode(encoding, "replace").decode(encoding))
-        target.flush()
-
-    return write
-
-
-# --- which recordings ---
-
-
-def _find(given: Sequence[str], stdin: Path | None) -> tuple[list[Path], list[str]]:
-    """The recordings meant, each once, and a sentence for everything given that matches none.
-
-    A file is taken whatever its ending; in folders and patterns, recordings are known by their ending.
-    """
-    paths: dict[Path, None] = {}
-    unmatched = []
-    for name in given:
-        found = [stdin] if name == STDIN and stdin else _matches(name)
-        paths.update(dict.fromkeys(found))
-        if not found:
-            unmatched.append(_nothing(name))
-    return list(paths), unmatched
-
-
-def _matches(name: str) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        return _recordings(path)
-    if path.exists() or not glob.has_magic(name):
-        return [path]  # one that isn't there is named when its turn comes
-    found: list[Path] = []
-    for match in map(Path, sorted(glob.glob(name, recursive=True))):  # noqa: PTH207 - Path's isn't for absolute ones
-        found += _recordings(match) if match.is_dir() else [match]
-    return [path for path in found if _is_recording(path)]
-
-
-def _recordings(folder: Path) -> list[Path]:
-    """The recordings in and below ``folder``, but not hidden ones: ``._x.wav`` is a Mac's note about x.wav."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root, name) for name in files if not name.startswith(".")]
-    return sorted(filter(_is_recording, found))
-
-
-def _is_recording(path: Path) -> bool:
-    from emotone import audio
-
-    return path.suffix.lower() in audio.SUFFIXES and path.is_file()
-
-
-def _nothing(name: str) -> str:
-    what = "The folder" if Path(name).is_dir() else "The pattern"
-    return f"{what} {name} holds no recordings. Known by their ending are wav, flac, mp3, ogg, m4a, mp4 and others."
-
-
-@contextmanager
-def _standard_input(files: Sequence[str]) -> Iterator[Path | None]:
-    """A file with what was piped in, if ``-`` is among ``files``: decoders need to move about in it."""
-    if STDIN not in files:
-        yield None
-        return
-    if sys.stdin.isatty():
-        raise ConfigError("- stands for a recording that is piped in: cat speech.wav | emotone predict -")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "stdin")
-        path.write_bytes(sys.stdin.buffer.read())
-        yield path
-
-
-def _printable(path: Path) -> str:
-    """The path for people and for JSON: bytes that aren't UTF-8 and control characters become the sign for that."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 # --- how it is printed ---
 
 
 def _form(loaded: Recogniser, names: Sequence[str], *, as_json: bool, as_csv: bool) -> Form:
+    from emotone import formats
+
     if as_json:
-        return _json_line
+        return formats.json_line
     if as_csv:
-        return _csv_rows(loaded.labels, tuple(loaded.dimensions))
+        return formats.csv_rows(loaded.labels, tuple(loaded.dimensions), channel=False)
     console = stdout()
     if len(names) <= _IN_FULL:
-        return lambda name, segment: _rendered(console, *_in_full(console, name, segment))
+        return lambda name, segment: rendered(console, *_in_full(console, name, segment, loaded))
     width = max(map(_columns, names))
     if loaded.dimensions:
-        return lambda name, segment: _rendered(console, _dimensions_in_a_line(name, segment, width))
-    return lambda name, segment: _rendered(console, _in_a_line(console, name, segment, loaded.labels, width))
+        return lambda name, segment: rendered(console, _dimensions_in_a_line(name, segment, width))
+    return lambda name, segment: rendered(console, _in_a_line(console, name, segment, loaded.labels, width))
 
 
-def _json_line(name: str, segment: Segment) -> str:
-    return json.dumps({"file": name, **segment.as_dict()}, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _csv_rows(labels: Sequence[str], dimensions: Sequence[str]) -> Form:
-    votes = [f"p_{label}" for label in labels]
-    header = ["file", "start", "end", "emotion", "confidence", "flags", *votes, *dimensions]
-    waiting = [header]  # goes out with the first row, so that a table without rows stays empty
-
-    def rows(name: str, segment: Segment) -> str:
-        buffer = io.StringIO()
-        facts = [name, segment.start, segment.end, segment.emotion, segment.confidence, " ".join(segment.flags)]
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerows(waiting)
-        values = [segment.dimensions.get(name) for name in dimensions]
-        writer.writerow([*facts, *(segment.scores.get(label) for label in labels), *values])
-        waiting.clear()
-        return buffer.getvalue()
-
-    return rows
-
-
-def _rendered(console: Console, *lines: Text) -> str:
-    with console.capture() as captured:
-        for line in lines:
-            console.print(line, soft_wrap=True, highlight=False)
-    return captured.get()
-
-
-def _in_full(console: Console, name: str, segment: Segment) -> list[Text]:
+def _in_full(console: Console, name: str, segment: Segment, loaded: Recogniser) -> list[Text]:
     from rich.text import Text
 
     from emotone.labels import colour
@@ -262,9 +170,12 @@ def _in_full(console: Console, name: str, segment: Segment) -> list[Text]:
     for label, share in segment.scores.items():
         style = "bold" if share == best else ""
         row = Text(f"  {label:<11}", style)
-        row.append(_bar(share, _BAR, console), colour(label))
-        row.append(f" {_percent(share)}", style)
+        row.append(bar(share, _BAR, console), colour(label))
+        row.append(f" {percent(share)}", style)
         lines.append(row)
+    if segment.likely and loaded.conformal is not None:
+        held = f"{100 * loaded.conformal['level']:g} % of such lists hold the true emotion"
+        lines.append(Text.assemble(f"  likely: {', '.join(segment.likely)}", (f"  ({held})", "dim")))
     lines += [Text(f"  {flag}: {explain(flag)}", "yellow") for flag in segment.flags]
     return lines
 
@@ -289,14 +200,14 @@ def _in_a_line(console: Console, name: str, segment: Segment, labels: Sequence[s
     line = Text(f"{_cropped(name, width)}  ")
     if segment.emotion is None:
         line.append(f"{'''can't tell''':<{head + 5 + _SHORT_BAR + 4}}", "dim")
-        guess = [f"{ranked[0]} {_percent(segment.scores[ranked[0]]).strip()}?"] if ranked else []
+        guess = [f"{ranked[0]} {percent(segment.scores[ranked[0]]).strip()}?"] if ranked else []
         line.append(", ".join([*segment.flags, *guess]), "yellow")
         return line
     line.append(f"{segment.emotion:<{head}} ", f"bold {colour(segment.emotion)}")
-    line.append(f"{_percent(segment.confidence)}  ", "bold")
-    line.append(_bar(segment.confidence, _SHORT_BAR, console), colour(segment.emotion))
+    line.append(f"{percent(segment.confidence)}  ", "bold")
+    line.append(bar(segment.confidence, _SHORT_BAR, console), colour(segment.emotion))
     second = ranked[1]
-    line.append(f"  {second} {_percent(segment.scores[second]).strip()}", "dim")
+    line.append(f"  {second} {percent(segment.scores[second]).strip()}", "dim")
     line.append("".join(f", {flag}" for flag in segment.flags), "yellow")
     return line
 
@@ -305,18 +216,6 @@ def _headline(segment: Segment) -> tuple[str, str]:
     from emotone.labels import colour
 
     return segment.headline, f"bold {colour(segment.emotion)}" if segment.emotion else "bold"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:3.0f} %"
-
-
-def _bar(share: float, width: int, console: Console) -> str:
-    """A bar of ``width`` characters, drawn to an eighth of one where the terminal knows how."""
-    if console.options.ascii_only:
-        return ("#" * round(share * width)).ljust(width)
-    eighths = round(share * width * 8)
-    return ("█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()).ljust(width)
 
 
 def _columns(text: str) -> int:

@@ -53,7 +53,14 @@ def read(path: Path) -> list[Segment]:
 
 def _schema(arrow: Any, names: Sequence[str]) -> Any:
     words = arrow.list_(arrow.string())
-    own = {"file": arrow.string(), "channel": arrow.int32(), "emotion": arrow.string(), "flags": words, "likely": words}
+    own = {
+        "file": arrow.string(),
+        "channel": arrow.int32(),
+        "speaker": arrow.string(),
+        "emotion": arrow.string(),
+        "flags": words,
+        "likely": words,
+    }
     return arrow.schema([(name, own.get(name, arrow.float64())) for name in names])
 
 

@@ -14,14 +14,16 @@ from emotone.segment import Segment
 
 __all__ = ["FACTS", "columns", "csv_rows", "pieces", "read", "row", "segment_of"]
 
-FACTS = ("file", "channel", "start", "end", "emotion", "confidence", "flags", "likely")
-_OPTIONAL = {"file", "channel", "likely"}
+FACTS = ("file", "channel", "speaker", "start", "end", "emotion", "confidence", "flags", "likely")
+_OPTIONAL = {"file", "channel", "speaker", "likely"}
+_PLACES = {"channel", "speaker"}
+"""What timelines have and answers about whole recordings don't."""
 _VOTE = "p_"
 
 
 def columns(labels: Sequence[str], dimensions: Sequence[str], *, channel: bool = True) -> list[str]:
     """The names: facts, a probability for each of ``labels`` as ``p_<emotion>``, and the ``dimensions``."""
-    facts = [name for name in FACTS if channel or name != "channel"]
+    facts = [name for name in FACTS if channel or name not in _PLACES]
     return [*facts, *(f"{_VOTE}{label}" for label in labels), *dimensions]
 
 
@@ -71,8 +73,8 @@ def csv_rows(
 ) -> Callable[[str, Segment], str]:
     """A function that turns a file's name and a segment into a row of CSV, the first time under a header.
 
-    It suits output that is written while it is found; a table without rows stays empty. Without ``channel``, that
-    column is left out.
+    It suits output that is written while it is found; a table without rows stays empty. Without ``channel``, the
+    columns for channel and speaker are left out.
     """
     names = columns(labels, dimensions, channel=channel)
     waiting = [_line(names)]

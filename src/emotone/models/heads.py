@@ -64,7 +64,7 @@ def fit_head(
         wrong.backward()
         return wrong
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    optimiser.step(loss)
     scaled = weight.detach().numpy().astype(np.float64) / spread
     return Head(scaled, bias.detach().numpy().astype(np.float64) - scaled @ centre)
 

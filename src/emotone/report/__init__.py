@@ -2,7 +2,7 @@
 
 The page loads nothing: it opens from a mail attachment, prints, reads on a phone, in the dark and by ear. What it
 shows depends on what the folder holds: ``result.json`` and ``predictions.parquet`` are needed, ``audit.json``,
-``ladder.json``, ``stress.json`` and ``recogniser/`` add their sections.
+``ladder.json``, ``stress.json``, ``training.json`` and ``recogniser/`` add their sections.
 
 `build` makes the page, `save` writes it, `write` does both.
 """
@@ -17,12 +17,13 @@ from pathlib import Path
 
 from emotone.comparison import Comparison, compare_all
 from emotone.errors import ExperimentError
-from emotone.report import _compared, _facts, _mistakes, _numbers, _page, _scores, _sound, _trust
+from emotone.report import _compared, _facts, _mistakes, _numbers, _page, _scores, _sound, _training, _trust
 from emotone.report._html import Html
 from emotone.report._run import Run, read
 from emotone.report._scores import Section
+from emotone.report._timeline import Timeline, timeline
 
-__all__ = ["Page", "build", "save", "write"]
+__all__ = ["Page", "Timeline", "build", "save", "timeline", "write"]
 
 FILE, COMPARISON_FILE = "report.html", "comparison.html"
 
@@ -86,7 +87,7 @@ def build(
     return _numbers_page(found[0]) if found[0].regression else _report(found[0], given, may_embed)
 
 
-def save(page: Page, output: str | Path) -> Path:
+def save(page: Page | Timeline, output: str | Path) -> Path:
     """Write the page whole or not at all: a report that is there stays until the new one is complete.
 
     Raises `ExperimentError` where it can't be written.
@@ -125,6 +126,7 @@ def _report(run: Run, roots: Mapping[str, Path], may_embed: Collection[str]) -> 
         _trust.confidence(run),
         _trust.raters(run),
         _scores.folds(run),
+        _training.training(run),
         _trust.ladder(run),
         _trust.stress(run),
         _trust.audit(run),

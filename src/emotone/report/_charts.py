@@ -6,12 +6,15 @@ fixed coordinates and only scale a little. All say in words what they show, to t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emotone.report._html import Html, join, tag
 
 Point = tuple[float, float]
+Tick = tuple[float, str]
+"""Where it is, as a share of the axis, and what stands there."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +171,24 @@ def _y(share: float) -> float:
     return TOP + SIDE * (1 - share)
 
 
-def _frame(title: str, words: str, x_title: str, y_title: str, parts: Sequence[Html], ticks: Sequence[str]) -> Html:
+def _frame(
+    title: str,
+    words: str,
+    x_title: str,
+    y_title: str,
+    parts: Sequence[Html],
+    ticks: Sequence[str],
+    *,
+    x_ticks: Sequence[Tick] | None = None,
+) -> Html:
+    """A square with a grid. ``ticks`` are evenly spaced, on both axes unless there are ``x_ticks``."""
     lines, texts = [], []
-    for i, tick in enumerate(ticks):
-        share = i / (len(ticks) - 1)
+    even = [(i / (len(ticks) - 1), tick) for i, tick in enumerate(ticks)]
+    for share, tick in even if x_ticks is None else x_ticks:
         lines.append(tag("line", x1=_x(share), x2=_x(share), y1=_y(0), y2=_y(1), class_="grid"))
-        lines.append(tag("line", x1=_x(0), x2=_x(1), y1=_y(share), y2=_y(share), class_="grid"))
         texts.append(tag("text", tick, x=_x(share), y=_y(0) + 17, text_anchor="middle"))
+    for share, tick in even:
+        lines.append(tag("line", x1=_x(0), x2=_x(1), y1=_y(share), y2=_y(share), class_="grid"))
         texts.append(tag("text", tick, x=LEFT - 7, y=_y(share) + 4, text_anchor="end"))
     texts.append(tag("text", x_title, x=_x(0.5), y=HEIGHT - 6, text_anchor="middle", class_="small"))
     turned = f"translate(11 {_y(0.5):.0f}) rotate(-90)"
@@ -228,6 +242,48 @@ def curve(points: Sequence[Point], *, title: str, words: str, x_title: str, y_ti
         tag("polyline", points=path, class_="curve"),
     ]
     return _frame(title, words, x_title, y_title, drawn, PERCENT)
+
+
+def epochs(
+    lines: Sequence[tuple[Sequence[Point], bool]],
+    *,
+    highest: float,
+    title: str,
+    words: str,
+    y_title: str,
+    marked: Sequence[Point] = (),
+) -> Html:
+    """A line for each training: its points (epoch, value), and whether it is drawn solid. ``marked`` points get a dot.
+
+    Values go from 0 to ``highest``.
+    """
+    last = max(epoch for points, _ in lines for epoch, _ in points)
+    top = _round_up(highest)
+
+    def place(point: Point) -> Point:
+        return (point[0] - 1) / max(1.0, last - 1), point[1] / top
+
+    drawn = []
+    for points, solid in lines:
+        placed = [place(point) for point in points]
+        path = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in placed)
+        drawn.append(tag("polyline", points=path, class_="curve thin" if solid else "curve thin dashed"))
+        if len(placed) == 1:  # of one point there is no line
+            drawn.append(tag("circle", cx=_x(placed[0][0]), cy=_y(placed[0][1]), r=2.2, class_="speck"))
+    for x, y in map(place, marked):
+        drawn.append(tag("circle", cx=_x(x), cy=_y(y), r=3.5, class_="dot mark"))
+    step = max(1, -(-int(last - 1) // 4))
+    x_ticks = [(place((epoch, 0.0))[0], f"{epoch:.0f}") for epoch in range(1, int(last) + 1, step)]
+    ticks = [f"{top * i / 4:.3g}" for i in range(5)]
+    return _frame(title, words, "epoch", y_title, drawn, ticks, x_ticks=x_ticks)
+
+
+def _round_up(value: float) -> float:
+    """The end of an axis, not below ``value``, whose quarters have two digits at most; 1 for what isn't above 0."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
 def scatter(points: Sequence[Point], *, low: float, high: float, title: str, words: str) -> Html:

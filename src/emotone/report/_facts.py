@@ -22,7 +22,7 @@ _USE = {True: "allowed", False: "not allowed", None: "not clear"}
 def commercial(run: Run) -> bool | None:
     """Whether all that went in allows commercial use; None where that isn't clear."""
     allowed = [corpus["commercial"] for corpus in run.corpora]
-    if False in allowed or frontend_licence(run):
+    if False in allowed or frontend_licence(run) or _model_licence(run):
         return False
     return None if None in allowed or not allowed else True
 
@@ -41,6 +41,11 @@ def frontend_licence(run: Run) -> str:
     return ""  # it needs a package that isn't here
 
 
+def _model_licence(run: Run) -> str:
+    """What the licence of an encoder inside the model forbids; nothing for most."""
+    return str(((run.recogniser or {}).get("model") or {}).get("licence_note") or "")
+
+
 def licence_sentence(run: Run) -> Html:
     """What may be done with what was trained on this data, in a sentence."""
     use = commercial(run)
@@ -51,6 +56,8 @@ def licence_sentence(run: Run) -> Html:
     causes = [f"{corpus['title']} ({corpus['licence']})" for corpus in run.corpora if corpus["commercial"] is False]
     if frontend_licence(run):
         causes.append(f"the features {run.protocol['frontend']['name']} ({frontend_licence(run)})")
+    if _model_licence(run):
+        causes.append(f"the model {run.protocol['model']['name']} ({_model_licence(run)})")
     return p(
         tag("strong", "Not for commercial use"),
         f", because of {', '.join(causes)}. A recogniser trained so isn't either.",

@@ -17,22 +17,6 @@ HEAT_STEPS = 20
 
 def document(*, title: str, condition: str, banner: Html, headline: Html, sections: Sequence[Section]) -> str:
     """The page: what is loudest first, then the sections, with a list of them beside or above."""
-    style, script = _style(), _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "media-src data:; base-uri 'none'; form-action 'none'"
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"emotone {__version__}"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", title),
-        tag("style", Html(style)),
-    )
     links = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections]
     contents = tag("details", tag("summary", "On this page"), tag("nav", tag("ol", *links), aria_label="On this page"))
     top = tag(
@@ -51,8 +35,29 @@ def document(*, title: str, condition: str, banner: Html, headline: Html, sectio
         id="top",
     )
     skip = tag("a", "To the scores", href="#top", class_="skip")
-    body = tag("body", skip, tag("aside", contents), main, tag("script", Html(script)))
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    return shell(join([skip, tag("aside", contents), main]), title=title, style=_style(), script=asset("page.js"))
+
+
+def shell(body: Html, *, title: str, style: str, script: str, media: str = "data:", class_: str | None = None) -> str:
+    """A whole page around ``body``. The browser lets this style and this script through, sound from ``media``, and
+    nothing else."""
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        f"media-src {media}; base-uri 'none'; form-action 'none'"
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content=f"emotone {__version__}"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("style", Html(style)),
+    )
+    whole = tag("html", head, tag("body", body, tag("script", Html(script)), class_=class_), lang="en")
+    return f"<!doctype html>\n{whole}\n"
 
 
 def _section(section: Section) -> Html:
@@ -68,11 +73,12 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file beside this one."""
     return resources.files("emotone.report").joinpath(name).read_text("utf-8").strip()
 
 
 def _style() -> str:
     """The style sheet, with a class for each step of the confusion's shading: a style attribute isn't allowed."""
     steps = "".join(f".h{i}{{--share:{100 * i // HEAT_STEPS}%}}" for i in range(1, HEAT_STEPS + 1))
-    return f"{_asset('page.css')}\n{steps}"
+    return f"{asset('page.css')}\n{steps}"
