@@ -222,6 +222,8 @@ def known(answers: Answers, corpus: str, count: int) -> dict[str, float]:
 class Recalled:
     """A model whose answers are known already; its features are the numbers of the rows."""
 
+    wants = "signals"
+
     def __init__(self, proba: np.ndarray, labels: tuple[str, ...]) -> None:
         self.proba, self.classes_ = proba, np.array(labels)
 
@@ -234,15 +236,6 @@ class Recalled:
         return found
 
 
-class Answered(Experiment):
-    """An experiment whose networks have answered."""
-
-    recalled: Recalled
-
-    def make_model(self) -> Recalled:
-        return self.recalled
-
-
 def result_of(answers: Answers, corpus: str) -> Result:
     """Predictions, scores, intervals and pictures of one corpus."""
     rows, _ = dealt(corpus)
@@ -251,6 +244,14 @@ def result_of(answers: Answers, corpus: str) -> Result:
     heard = answers.of(corpus, labels)
     place = pd.Series(range(len(heard.table)), index=heard.table["file"])
     protocol, options = DEALT[corpus]
+    proba = heard.proba[place.loc[rows["file"]].to_numpy()]
+
+    class Answered(Experiment):
+        """An experiment whose networks have answered."""
+
+        def make_model(self) -> Recalled:
+            return Recalled(proba, labels)
+
     experiment = Answered(
         corpora={corpus: DATA / corpus},
         labels=LABEL_SETS[corpus],
@@ -259,8 +260,6 @@ def result_of(answers: Answers, corpus: str) -> Result:
         frontend="waveform",
         model="network",
     )
-    proba = heard.proba[place.loc[rows["file"]].to_numpy()]
-    object.__setattr__(experiment, "recalled", Recalled(proba, labels))
     return experiment.run(Prepared(rows, labels, np.arange(len(rows), dtype=np.float32)[:, None]))
 
 
@@ -300,7 +299,7 @@ def shipped(answers: Answers, learnt: tuple[str, ...] = tuple(DEALT), labels: tu
 
 ABSTAINED = 0.1
 """The share of unheard speakers' utterances, the least sure, on which a recogniser says that it can't tell."""
-TEACHER = "openai/whisper-base (MIT), blocks 3 and 4, imitated frame by frame from random parameters; none of its own"
+TEACHER = "openai/whisper-base (MIT), blocks 3 and 4, imitated frame by frame; none of its parameters are inside"
 
 
 def ship() -> None:

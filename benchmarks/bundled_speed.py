@@ -81,13 +81,14 @@ def milliseconds(ways: dict[str, Callable[[], Any]], repeats: int) -> dict[str, 
 
 
 def peak_megabytes(path: Path) -> float:
-    """Of ``emotone predict`` in a process of its own."""
-    code = "import sys; from emotone.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, "predict", str(path)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"emotone predict ended with {status}")
-    return round(usage.ru_maxrss / 1024, 1)
+    """Of ``emotone predict`` in a process of its own, begun by a small one: a child's peak counts from its parent's."""
+    command = [sys.executable, "-c", "from emotone.cli import main; main()", "predict", str(path)]
+    code = (
+        f"import resource, subprocess; subprocess.run({command!r}, check=True, stdout=subprocess.DEVNULL);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return round(int(found.stdout) / 1024, 1)
 
 
 def main() -> None:

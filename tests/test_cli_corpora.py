@@ -260,7 +260,7 @@ def test_export_writes_a_folder_and_says_the_licence(emodb: Path, tmp_path: Path
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "holds EMO-DB for csv, without its recordings" in plain(result.stderr)
-    assert "Licence: free (CC0 1.0 at audEERING) (commercial use: ask the owners)" in plain(result.stderr)
+    assert "Licence: free (CC0 1.0 at audEERING) (commercial use allowed)" in plain(result.stderr)
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "emodb.csv"]
     assert len(corpora.load("table", out / "emodb.csv")) == 3
 

@@ -433,7 +433,7 @@ def test_licences_propagate(tmp_path):
     assert "Livingstone SR" in text
     free = built(made(corpora=["crema_d"]), tmp_path / "free")
     assert "Everything this was made from allows commercial use." in sections(free)["data"]
-    mixed = built(made(corpora=["crema_d", "emodb"]), tmp_path / "mixed")
+    mixed = built(made(corpora=["crema_d", "emovo"]), tmp_path / "mixed")
     assert "ask their owners" in sections(mixed)["data"]
 
 

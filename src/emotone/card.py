@@ -38,9 +38,10 @@ _METRIC_ARGS = {"uar": {"average": "macro"}, "macro_f1": {"average": "macro"}}
 
 _LIMITS = """\
 Corpora of emotional speech are mostly acted. Actors show an emotion more strongly than people do from day
-to day, so expect it to be right less often on ordinary speech than above. It hears how something is said,
-in voices and languages like those it was trained on: not the words, and not what a person feels. Noise,
-telephones, children, illness and other languages were not tested unless a line above says so.
+to day, so expect it to be right less often on ordinary speech than above: published models lose about half of
+their score there, and this one is unproven. A microphone and a room it hasn't met may cost as much. It hears
+how something is said, in voices and languages like those it was trained on: not the words, and not what a
+person feels. Noise, telephones, children, illness and other languages were not tested unless a line above says so.
 """
 
 _LEGEND = """\

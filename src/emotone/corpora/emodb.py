@@ -10,7 +10,7 @@ CORPUS = Corpus(
     title="EMO-DB",
     languages=("de",),
     licence="free (CC0 1.0 at audEERING)",
-    commercial=None,
+    commercial=True,
     citation=(
         "Burkhardt F, Paeschke A, Rolfes M, Sendlmeier WF, Weiss B (2005). A Database of German Emotional "
         "Speech. Interspeech 2005: 1517-1520. doi:10.21437/Interspeech.2005-446"
