@@ -323,6 +323,7 @@ def by_torch(signal, shift):
 
 
 def test_a_network_adapts_as_torch_would():
+    pytest.importorskip("torch", reason="networks need torch, the extra deep")
     from emotone.models.training import embeddings_of
 
     heard, target = listening().recogniser, speech(1, seed=9)[0]
@@ -340,6 +341,7 @@ def test_a_network_adapts_as_torch_would():
 
 
 def test_a_long_recording_counts_once_by_the_mean_of_its_pieces():
+    pytest.importorskip("torch", reason="networks need torch, the extra deep")
     from emotone.models.training import embeddings_of
 
     long = np.concatenate(speech(30, speaker=1))  # 36 s, two pieces
