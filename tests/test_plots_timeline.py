@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from emotone import plots
+from emotone import audio, plots
 from emotone.errors import AudioError, ExperimentError
 from emotone.labels import EMOTIONS, colour
 from emotone.plots import _timeline
@@ -124,10 +124,10 @@ def test_the_sound_of_each_channel_is_read_from_the_file(tmp_path, sound):
     path = tmp_path / "stereo.wav"
     pause = np.where(np.arange(len(sound)) < 5 * RATE, 0, sound)
     soundfile.write(path, np.column_stack([sound, pause]), RATE, subtype="FLOAT")
-    low, high = _timeline._envelope(path, 1, 10.0)
+    low, high = audio.envelope(path, 10.0, _timeline.COLUMNS, channel=1).T
     assert not high[:799].any()
     assert high[801:].min() > 0 > low[801:].max()
-    assert _timeline._envelope(path, 0, 10.0)[1][:799].min() > 0
+    assert audio.envelope(path, 10.0, _timeline.COLUMNS, channel=0)[:799, 1].min() > 0
     assert len(plots.timeline([replace(s, source=path) for s in STEREO]).axes) == 6
 
 
@@ -137,7 +137,7 @@ def test_the_envelope_keeps_every_peak_wherever_blocks_end(tmp_path, monkeypatch
     signal[peaks] = [0.5, 0.6, -0.7, 0.8, -0.9]
     soundfile.write(tmp_path / "x.wav", signal, RATE, subtype="FLOAT")
     for source in (signal, tmp_path / "x.wav"):
-        low, high = _timeline._envelope(source, None, 70.0)
+        low, high = audio.envelope(source, 70.0, _timeline.COLUMNS).T
         assert sorted(high[high > 0]) == pytest.approx([0.5, 0.6, 0.8])
         assert sorted(low[low < 0]) == pytest.approx([-0.9, -0.7])
         assert high[int(777_777 / RATE / 70 * _timeline.COLUMNS)] == pytest.approx(0.8)
@@ -146,7 +146,7 @@ def test_the_envelope_keeps_every_peak_wherever_blocks_end(tmp_path, monkeypatch
 def test_a_file_that_broke_off_is_drawn_as_far_as_it_goes(tmp_path, sound):
     path = tmp_path / "x.wav"
     soundfile.write(path, sound[: 5 * RATE], RATE, subtype="FLOAT")
-    low, high = _timeline._envelope(path, None, 10.0)
+    low, high = audio.envelope(path, 10.0, _timeline.COLUMNS).T
     assert high[:800].min() > 0
     assert not high[800:].any()
     assert not low[800:].any()

@@ -7,7 +7,7 @@ import pytest
 from tiny import tiny
 
 from emotone.errors import ConfigError
-from emotone.turns import Listeners, Turn, Turns
+from emotone.turns import REMEMBERED, Listeners, Turn, Turns
 from emotone.voice import frames
 
 
@@ -55,6 +55,14 @@ def test_each_speaker_gets_a_listener_of_their_own():
     np.testing.assert_array_equal(listeners.of("anna").rows, [[1, 1], [3, 3], [5, 5]])
     np.testing.assert_array_equal(listeners.of("ben").rows, [[0, 0]])
     assert listeners.of(None) is first
+
+
+def test_what_is_remembered_of_a_speaker_has_an_end():
+    listeners = Listeners(Known(), adapt=True)
+    for i in range(3):
+        listeners.learn("anna", [np.full(2, 100 * i + j, np.float32) for j in range(100)])
+    rows = listeners.of("anna").rows
+    assert (len(rows), rows[0, 0], rows[-1, 0]) == (REMEMBERED, 100, 299)
 
 
 def test_without_adapting_nothing_is_learned():

@@ -49,6 +49,7 @@ __all__ = [
     "blocks",
     "convert",
     "encode_wav",
+    "envelope",
     "flags",
     "inspect",
     "load",
@@ -126,6 +127,30 @@ def blocks(
     pieces = _pieces(decoding.existing(path), _Span.of(0.0, None, rate), channel)
     opened = itertools.chain([next(pieces)], pieces)
     return _regrouped(opened, max(1, round(seconds * rate)))
+
+
+def envelope(
+    source: str | os.PathLike[str] | Signal, seconds: float, n_columns: int, *, channel: int | None = None
+) -> npt.NDArray[np.float32]:
+    """The lowest and the highest sample, ``(n_columns, 2)``, in each of as many equal parts of the first ``seconds``.
+
+    For drawings of any length, in bounded memory; what comes later counts for the last column. Columns without a
+    sample are 0, also where a file breaks off. Raises `AudioError` where nothing can be read.
+    """
+    low, high = np.full(n_columns, np.inf, np.float32), np.full(n_columns, -np.inf, np.float32)
+    per_column = seconds * SAMPLE_RATE / n_columns
+    position = 0
+    try:
+        for block in blocks(source, channel=channel) if not isinstance(source, np.ndarray) else [source][: source.size]:
+            places = np.minimum((position + np.arange(len(block))) / per_column, n_columns - 1).astype(int)
+            starts = np.flatnonzero(np.diff(places, prepend=-1))
+            low[places[starts]] = np.minimum(low[places[starts]], np.minimum.reduceat(block, starts))
+            high[places[starts]] = np.maximum(high[places[starts]], np.maximum.reduceat(block, starts))
+            position += len(block)
+    except AudioError:
+        if not position:
+            raise
+    return np.where(low > high, np.float32(0), [low, high]).T
 
 
 def convert(samples: npt.ArrayLike, rate: int, *, to: int = SAMPLE_RATE) -> Signal:

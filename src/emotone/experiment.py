@@ -331,14 +331,8 @@ class Experiment:
             "seed": self.seed,
             "licence": self.licence or None,
             "corpora": [
-                {
-                    "name": record.name,
-                    "title": record.title,
-                    "licence": record.licence,
-                    "commercial": record.commercial,
-                    "citation": record.citation,
-                    "languages": list(record.languages),
-                    "homepage": record.homepage,
+                record.credits()
+                | {
                     "n_utterances": int(counts.get(record.name, 0)),
                     "n_speakers": int(speakers.get(record.name, 0)),
                 }

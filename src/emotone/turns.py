@@ -7,6 +7,7 @@ theirs before.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -73,6 +74,10 @@ class Turns:
         return found[-1].speaker if found else None
 
 
+REMEMBERED = 200
+"""A speaker's last utterances by which they are known: more say nothing new, and ten hours would pile up thousands."""
+
+
 class Listeners:
     """The recogniser for each speaker: the one that was given or, if they ``adapt``, one that came to know them."""
 
@@ -80,7 +85,7 @@ class Listeners:
         """Raises `ConfigError` if it should adapt and can't."""
         self._recogniser, self._adapt = recogniser, adapt
         self._known: dict[str | None, Answering] = {}
-        self._embeddings: dict[str | None, list[Embedding]] = {}
+        self._embeddings: dict[str | None, deque[Embedding]] = {}
         if adapt:
             recogniser.knowing([])  # so that what can't be fails now, and not with the first utterance
 
@@ -91,6 +96,6 @@ class Listeners:
     def learn(self, speaker: str | None, embeddings: list[Embedding]) -> None:
         """Come to know the speaker better, from what was heard of another utterance."""
         if self._adapt and embeddings:
-            rows = self._embeddings.setdefault(speaker, [])
-            rows += embeddings
+            rows = self._embeddings.setdefault(speaker, deque(maxlen=REMEMBERED))
+            rows.extend(embeddings)
             self._known[speaker] = self._recogniser.knowing(np.stack(rows))

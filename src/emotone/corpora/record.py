@@ -197,8 +197,8 @@ class Corpus:
         """``pattern``, compiled: anchored at the end of the path and at the start of one of its parts."""
         return re.compile(rf"(?:^|/)(?P<_name>{self.pattern})$", re.IGNORECASE)
 
-    def facts(self) -> dict[str, Any]:
-        """The record as plain data, for JSON."""
+    def credits(self) -> dict[str, Any]:
+        """What the card of anything made from it has to say."""
         return {
             "name": self.name,
             "title": self.title,
@@ -207,6 +207,11 @@ class Corpus:
             "commercial": self.commercial,
             "citation": self.citation,
             "homepage": self.homepage,
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """The record as plain data, for JSON."""
+        return self.credits() | {
             "archives": [vars(archive) for archive in self.archives],
             "obtain": self.obtain,
             "n_utterances": self.n_utterances,

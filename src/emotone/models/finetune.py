@@ -114,7 +114,9 @@ finetune.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # so 
 
 
 class FineTunedClassifier(NetworkClassifier):
-    """A `NetworkClassifier` around `FineTunable`; ``shape`` are `FineTuneOptions`."""
+    """A `NetworkClassifier` around `FineTunable`; ``shape`` are `FineTuneOptions`. Its graph takes no shift yet."""
+
+    learns_speakers = False
 
     def _train(self, examples: Examples, *rest: Any) -> Any:
         self._signals = examples.signals

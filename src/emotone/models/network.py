@@ -90,7 +90,9 @@ def network(*, seed: int = 0, **options: Any) -> NetworkClassifier:
     )
 
 
-_OPTIONS = [each.name for kind in _KINDS for each in dataclasses.fields(kind) if each.name != "targets"]
+_OF_TEACHERS = ("targets", "pooling")
+"""Options of networks that a teacher taught, which `NetworkClassifier` has none of."""
+_OPTIONS = [each.name for kind in _KINDS for each in dataclasses.fields(kind) if each.name not in _OF_TEACHERS]
 network.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # so that `models.get` knows the options
     [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in ("seed", *_OPTIONS)]
 )
@@ -111,6 +113,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     wants = "signals"
     """Other models want features."""
+    learns_speakers = True
+    """Whether it learns what to do with a voice it knows: only if its graph can be told of one."""
 
     def __init__(
         self,
@@ -150,7 +154,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         check_classes(self.classes_)
         labels = [str(name) for name in self.classes_]
-        speakers = None if groups is None else np.asarray(groups).astype(str)
+        speakers = np.asarray(groups).astype(str) if groups is not None and self.learns_speakers else None
         examples = Examples.of(
             X, y.astype(str), labels, corpora=corpora, votes=votes, votes_share=options.votes, speakers=speakers
         )
@@ -190,11 +194,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return network_to_onnx(self, labels)
 
     def _population(self, signals: Sequence[NDArray[Any]], speakers: NDArray[Any] | None) -> Floats | None:
-        """What everybody's embeddings are around; None where the network never learnt to tell a voice from it.
-
-        A fine-tuned encoder's graph takes no shift yet.
-        """
-        if speakers is None or not isinstance(self.network_, Network):
+        """What everybody's embeddings are around; None where the network never learnt to tell a voice from it."""
+        if speakers is None:
             return None
         return population_of(embeddings_of(self.network_, signals), speakers)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from emotone import audio
-from emotone.audio import SAMPLE_RATE, Signal
-from emotone.errors import AudioError, ExperimentError
+from emotone.audio import Signal
+from emotone.errors import ExperimentError
 from emotone.labels import colour, in_order
 from emotone.plots._figure import GRID, MUTED, new_figure, tidy
 from emotone.segment import Segment
@@ -69,7 +69,7 @@ def timeline(segments: Iterable[Segment], *, source: Source | None = None, title
     left = iter(axes)
     for channel, row in zip(channels, rows, strict=True):
         top = next(left)
-        _draw_sound(top, row, None if sound is None else _envelope(sound, channel, end))
+        _draw_sound(top, row, None if sound is None else audio.envelope(sound, end, COLUMNS, channel=channel))
         _name_row(top, row, channel, title if row is rows[0] else "")
         if row.labels:
             _draw_shares(next(left), row)
@@ -144,36 +144,6 @@ def _source_of(segments: Sequence[Segment]) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _envelope(source: Source, channel: int | None, end: float) -> tuple[Floats, Floats]:
-    """``(COLUMNS,)`` twice: the lowest and the highest sample in each column, read in blocks."""
-    low, high = np.full(COLUMNS, np.inf), np.full(COLUMNS, -np.inf)
-    per_column = end * SAMPLE_RATE / COLUMNS
-    position = 0
-    try:
-        for block in _blocks(source, channel):
-            places = np.minimum((position + np.arange(len(block))) / per_column, COLUMNS - 1).astype(int)
-            starts = np.flatnonzero(np.diff(places, prepend=-1))
-            low[places[starts]] = np.minimum(low[places[starts]], np.minimum.reduceat(block, starts))
-            high[places[starts]] = np.maximum(high[places[starts]], np.maximum.reduceat(block, starts))
-            position += len(block)
-    except AudioError:
-        if not position:  # of a recording that breaks off, what is there is drawn
-            raise
-    empty = low > high  # behind the end of the sound, or between samples where there are fewer than columns
-    return np.where(empty, 0.0, low), np.where(empty, 0.0, high)
-
-
-def _blocks(source: Source, channel: int | None) -> Iterator[Signal]:
-    if isinstance(source, np.ndarray):
-        if source.size:
-            yield source
-    else:
-        yield from audio.blocks(source, channel=channel)
-
-
-# --- what is drawn ---
-
-
 def _colour_of(segment: Segment) -> str:
     if segment.emotion is not None:
         return colour(segment.emotion)
@@ -182,7 +152,7 @@ def _colour_of(segment: Segment) -> str:
     return _SPEECH if segment.dimensions and not segment.scores else _NAMELESS
 
 
-def _draw_sound(ax: Axes, row: _Row, envelope: tuple[Floats, Floats] | None) -> None:
+def _draw_sound(ax: Axes, row: _Row, envelope: NDArray[np.float32] | None) -> None:
     """The envelope in the segments' colours above a strip of them; the strip alone where there is no sound."""
     tints, (bottom, height) = row.strip(), (0.0, 1.0) if envelope is None else (-1.6, 0.46)
     for tint in dict.fromkeys(tints):
@@ -193,7 +163,7 @@ def _draw_sound(ax: Axes, row: _Row, envelope: tuple[Floats, Floats] | None) -> 
     if row.exact:
         _name_segments(ax, row, bottom + height / 2)
     if envelope is not None:
-        low, high = np.array(envelope) / max(float(np.abs(envelope).max()), 1e-3)
+        low, high = envelope.T / max(float(np.abs(envelope).max()), 1e-3)
         middles = (np.arange(COLUMNS) + 0.5) * row.end / COLUMNS
         heard = np.array(tints)[np.searchsorted(row.edges, middles, side="right") - 1]
         for tint in dict.fromkeys(tints):

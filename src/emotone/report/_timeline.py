@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emotone import __version__, audio, formats
 from emotone.audio import SAMPLE_RATE
@@ -186,29 +185,11 @@ def _row(channel: int | None, path: Path | None, end: float) -> dict[str, Any]:
     """A channel, and the shape of its sound: the lowest and the highest sample in each column, as shares of 127."""
     shape = None
     if path is not None:
-        columns = _shape(path, channel, end)
+        n_columns = min(MOST, max(FEWEST, round(end * FINEST)))
+        columns = audio.envelope(path, end, n_columns, channel=channel)
         loudest = max(float(np.abs(columns).max()), 1e-3)
         shape = base64.b64encode(np.rint(127 * columns / loudest).astype(np.int8).tobytes()).decode()
     return {"channel": channel, "shape": shape}
-
-
-def _shape(path: Path, channel: int | None, end: float) -> npt.NDArray[np.float32]:
-    """``(columns, 2)``, read in blocks."""
-    n_columns = min(MOST, max(FEWEST, round(end * FINEST)))
-    low, high = np.zeros(n_columns, np.float32), np.zeros(n_columns, np.float32)
-    position = 0
-    try:
-        for block in audio.blocks(path, channel=channel):
-            places = (position + np.arange(len(block))) * n_columns // max(1, round(end * SAMPLE_RATE))
-            places = np.minimum(places, n_columns - 1)
-            starts = np.flatnonzero(np.diff(places, prepend=-1))
-            low[places[starts]] = np.minimum(low[places[starts]], np.minimum.reduceat(block, starts))
-            high[places[starts]] = np.maximum(high[places[starts]], np.maximum.reduceat(block, starts))
-            position += len(block)
-    except AudioError:
-        if not position:
-            raise
-    return np.stack([low, high], axis=1)
 
 
 # --- the table ---
