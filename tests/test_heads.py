@@ -49,6 +49,18 @@ def test_weights_count_as_repeated_rows(rng):
     )
 
 
+def test_it_is_deaf_to_what_it_is_told_to_be(rng):
+    embeddings, codes = rows(rng)
+    labels, allowed = np.eye(3)[codes], np.ones((300, 3), bool)
+    nuisance = rng.normal(size=(2, 6))
+    deaf = fit_head(embeddings, labels, allowed, penalty=0.05, deaf_to=nuisance)
+    hearing = fit_head(embeddings, labels, allowed, penalty=0.05)
+    moved = embeddings + nuisance[0] - 3 * nuisance[1]
+    np.testing.assert_allclose(deaf(moved), deaf(embeddings), atol=1e-4)
+    assert np.abs(hearing(moved) - hearing(embeddings)).max() > 0.1
+    assert (deaf(embeddings).argmax(1) == codes).mean() > 0.5  # of three
+
+
 def test_a_label_that_a_corpus_lacks_is_no_evidence_against_it(rng):
     embeddings, codes = rows(rng)
     allowed = np.ones((300, 3), bool)

@@ -43,15 +43,24 @@ def fit_head(
     *,
     penalty: float,
     weights: NDArray[np.floating] | None = None,
+    deaf_to: NDArray[np.floating] | None = None,
 ) -> Head:
     """The head that is likeliest to give the ``labels (n, n_labels)``, shares that sum to 1, of ``embeddings (n, d)``.
 
     Each row's loss counts only the labels that its corpus has, ``allowed (n, n_labels)``, and is the mean over rows,
     weighed by ``weights (n,)``. The ``penalty`` times half the squared weights is added, on embeddings brought to unit
     variance; it is ``1 / (C n)`` in scikit-learn's terms. Minimised by L-BFGS (Liu & Nocedal 1989).
+
+    The logits don't change along the directions ``deaf_to (k, d)``: what is known to tell recordings apart and not
+    emotions, such as how the mean of a corpus differs from that of other speech (nuisance attribute projection:
+    Solomonoff, Campbell & Boardman 2005).
     """
     centre, spread = embeddings.mean(0), np.maximum(embeddings.std(0), 1e-6)
-    rows = torch.from_numpy((embeddings - centre) / spread).float()
+    standard = (embeddings - centre) / spread
+    if deaf_to is not None:
+        basis = np.linalg.qr((np.asarray(deaf_to) / spread).T)[0]  # (d, k)
+        standard = standard - (standard @ basis) @ basis.T
+    rows = torch.from_numpy(standard).float()
     shares, open_ = torch.from_numpy(np.asarray(labels, np.float32)), torch.from_numpy(allowed)
     weighed = torch.ones(len(rows)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
     weight = torch.zeros(labels.shape[1], rows.shape[1], requires_grad=True)

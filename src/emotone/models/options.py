@@ -32,7 +32,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "balance": (0, 1, False),
     "votes": (0, 1, False),
     "label_share": (0, math.inf, False),
-    "augment": (0, 1, False),
+    "augment": (0, 2, False),
     "speed": (0, 0.5, False),
     "mask_bands": (0, math.inf, True),
     "mask_frames": (0, math.inf, True),
@@ -71,7 +71,8 @@ class TrainingOptions:
     """Weight of the labels' loss; the teacher's frames have 1. 0 leaves labels out."""
 
     augment: float = 1.0
-    """How much of noise, voices, rooms and microphones: 0 none, 1 half of the crops or so."""
+    """How much of noise, voices, rooms, microphones and telephones: 0 none, 1 three in four crops, 2 nearly all, by
+    several of them."""
     speed: float = 0.1
     """The most by which crops are faster or slower, where no teacher gives the time."""
     mask_bands: int = 12
