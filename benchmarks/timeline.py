@@ -1,14 +1,24 @@
 """Timelines of recordings of which everything is known: real utterances, joined with pauses, noise and known changes.
 
-    python benchmarks/timeline.py [--model FOLDER] [--recordings 20] [--corpus nemo] [--chunkings 1000] [--hours 10]
+    python benchmarks/timeline.py                                      speech (clean and in noise), and changes
+    python benchmarks/timeline.py chunkings --chunkings 1000
+    python benchmarks/timeline.py long --hours 10
+    python benchmarks/timeline.py refusals
+    ... [--model open] [--corpus ravdess] [--recordings 20] [--seed 0]
 
-The speakers are those of a corpus that the recogniser hasn't heard. Each recording has utterances of one speaker
-between pauses, clean and with pink noise at 10 dB; and there are recordings in which the emotion changes without a
-pause. It measures where borders are found, what is taken for speech, whether the emotion is that of the same utterance
-given singly, how long a listener waits, and what it costs. ``--chunkings`` cuts the recordings into random chunks that
-often and compares the segments; ``--hours`` writes a recording that long to the folder for temporary files (115 MB an
-hour) and measures time, memory and drift. Corpora are looked for in ``EMOTONE_DATA`` or ``../shared/data``. Figures go
-to ``benchmarks/results/timeline.json``.
+The speakers are those of a corpus that the recogniser hasn't heard.
+
+- ``speech``: each recording has utterances of one speaker between pauses, clean and with pink noise at 10 dB. Where
+  are borders found, what is taken for speech, is the emotion that of the same utterance given singly, how long does a
+  listener wait, and what does it cost?
+- ``changes``: recordings in which the emotion changes without a pause.
+- ``chunkings``: recordings cut into random chunks; how often are the segments others than those of the whole?
+- ``long``: a recording that long, written to the folder for temporary files (115 MB an hour), and one of a tenth of
+  that in which nobody ever pauses. Time, memory and drift are those of a process that does nothing else.
+- ``refusals``: of all recordings of all corpora that are there, the share in which nobody is heard to speak.
+
+Corpora are looked for in ``EMOTONE_DATA`` or ``../shared/data``. Figures go to ``benchmarks/results/timeline.json``,
+where those of parts that weren't run stay.
 """
 
 from __future__ import annotations
@@ -20,6 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy loads
 import argparse
 import json
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,18 +55,20 @@ from joined import (  # noqa: E402
     truly_speaking,
 )
 
-from emotone import audio, corpora, recogniser, timeline  # noqa: E402
+from emotone import audio, corpora, recogniser, timeline, voice  # noqa: E402
 from emotone.audio import SAMPLE_RATE, Signal  # noqa: E402
 from emotone.recogniser import Recogniser  # noqa: E402
 from emotone.segment import Segment  # noqa: E402
 from emotone.stream import StreamOptions  # noqa: E402
-from emotone.voice import VoiceOptions  # noqa: E402
+from emotone.voice import FRAME  # noqa: E402
 
 RESULTS = HERE / "results" / "timeline.json"
 BESIDE = Path(os.environ.get("EMOTONE_DATA", HERE.parents[1] / "shared" / "data"))
 
 EMOTIONS = ("neutral", "happy", "sad", "angry")
 """Those of the Zaion benchmark; neutral counts as no emotion there."""
+
+PARTS = ("speech", "changes", "chunkings", "long", "refusals")
 
 UTTERANCES = 6  # in a recording
 CHUNK = 320  # samples: 20 ms, as a microphone gives them
@@ -140,28 +153,61 @@ def unequal_chunkings(rec: Recogniser, made: list[Joined], n: int, rng: np.rando
     return wrong
 
 
-def long_recording(rec: Recogniser, recording: Joined, hours: float) -> dict[str, float]:
+def long_recording(rec: Recogniser, recording: Joined, hours: float, *, model: str | None) -> dict[str, float]:
     """Speed, memory and exactness over a recording that is ``recording`` again and again."""
-    n = max(2, round(3600 * hours / recording.seconds))
+    # Whole frames, so that in each repetition they begin at the same samples.
+    signal = recording.signal[: len(recording.signal) // FRAME * FRAME]
+    n = max(2, round(3600 * hours * SAMPLE_RATE / len(signal)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "long.wav")
         with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16") as file:
             for _ in range(n):
-                file.write(recording.signal)
-        begin, starts = time.perf_counter(), []
-        for segment in timeline.segments(rec, path):
-            starts = [*starts[-50:], segment.start]
-        seconds = time.perf_counter() - begin
-    shift = (n - 1) * len(recording.signal) / SAMPLE_RATE
-    # Where its borders are in the last repetition. Frames begin elsewhere in each, hence differences of up to a frame.
-    wanted = np.array([segment.start for segment in rec.timeline(recording.signal)[2:]]) + shift
-    drift = np.abs(np.array(starts) - wanted[:, np.newaxis]).min(axis=1)
-    return {
-        "hours": round(n * recording.seconds / 3600, 3),
-        "times_real_time": round(n * recording.seconds / seconds, 1),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "median_shift_of_borders_at_the_end": round(float(np.median(drift)), 4),
+                file.write(signal)
+        command = [sys.executable, __file__, "hear", "--file", str(path), *(("--model", model) if model else ())]
+        measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    seconds = n * len(signal) / SAMPLE_RATE
+    found = {
+        "hours": round(seconds / 3600, 3),
+        "times_real_time": round(seconds / measured["seconds"], 1),
+        "peak_memory_mb": measured["peak_memory_mb"],
     }
+    shift = (n - 1) * len(signal) / SAMPLE_RATE
+    wanted = np.array([segment.start for segment in rec.timeline(signal)[2:]]) + shift
+    if len(wanted):  # without pauses, where parts end depends on when the first one began
+        drift = np.abs(np.array(measured["last_starts"]) - wanted[:, np.newaxis]).min(axis=1)
+        found["median_shift_of_borders_at_the_end"] = round(float(np.median(drift)), 4)
+        found["largest_shift_of_borders_at_the_end"] = round(float(np.max(drift)), 4)
+    return found
+
+
+def hear(path: Path, model: str | None) -> dict[str, Any]:
+    """The timeline of a file by a process of its own, that loads no corpora: how long it takes, and how much memory."""
+    rec = recogniser.load(model)
+    begin, starts = time.perf_counter(), []
+    for segment in timeline.segments(rec, path):
+        starts = [*starts[-50:], segment.start]
+    return {
+        "seconds": time.perf_counter() - begin,
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "last_starts": starts,
+    }
+
+
+def without_pauses(recording: Joined) -> Joined:
+    """Its utterances one behind the other, with a tenth of a second between them."""
+    gap = np.zeros(SAMPLE_RATE // 10, np.float32)
+    pieces = [piece for span in recording.spans for piece in (cut(recording, span), gap)]
+    return Joined(np.concatenate(pieces), ())
+
+
+def refusals(root: Path) -> dict[str, Any]:
+    """Of each corpus, in how many recordings nobody is heard to speak, and in which."""
+    found = {}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in audio.SUFFIXES)
+        refused = [str(file.relative_to(folder)) for file in files if not voice.speaks(audio.load(file))]
+        found[folder.name] = {"recordings": len(files), "refused": len(refused), "which": refused[:20]}
+    return found
 
 
 def likeliest(segment: Segment) -> str:
@@ -244,39 +290,76 @@ def figures_of_changes(rec: Recogniser, made: list[Joined], options: StreamOptio
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=None)
-    parser.add_argument("--corpus", default="nemo")
-    parser.add_argument("--recordings", type=int, default=20)
-    parser.add_argument("--threshold", type=float, default=VoiceOptions().threshold)
-    parser.add_argument("--padding", type=float, default=VoiceOptions().padding)
-    parser.add_argument("--chunkings", type=int, default=0)
-    parser.add_argument("--hours", type=float, default=0.0)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    rec = recogniser.load(given.model)
-    options = StreamOptions(voice=VoiceOptions(threshold=given.threshold, padding=given.padding))
+def speech(rec: Recogniser, picked: list[list[Clip]], rng: np.random.Generator) -> dict[str, Any]:
+    """The figures of clean recordings and of those in noise."""
+    conditions = (("clean", None), ("noise_10_db", 10.0))
+    return {
+        title: figures(rec, [(joined(clips, rng=rng, snr=snr), clips) for clips in picked], StreamOptions())
+        for title, snr in conditions
+    }
+
+
+def measured(rec: Recogniser, part: str, given: argparse.Namespace) -> dict[str, Any]:
+    """What a part adds to the results."""
+    if part == "refusals":
+        return {"refusals": refusals(BESIDE)}
     rng = np.random.default_rng(given.seed)
     files = list(clips_by_speaker(given.corpus, BESIDE / given.corpus).values())
-    picked = [chosen(files[i % len(files)], UTTERANCES, rng) for i in range(given.recordings)]
-    found: dict[str, Any] = {"model": rec.name, "corpus": given.corpus, "seed": given.seed}
-    for title, snr in (("clean", None), ("noise_10_db", 10.0)):
-        made = [(joined(clips, rng=rng, snr=snr), clips) for clips in picked]
-        found[title] = figures(rec, made, options)
-        print(title, json.dumps(found[title], indent=1))
-    many = [changing(chosen(files[i % len(files)], 24, rng), rng) for i in range(given.recordings // 2)]
-    found["changes"] = figures_of_changes(rec, [recording for recording in many if recording], options)
-    print("changes", json.dumps(found["changes"], indent=1))
+
+    def some(n: int, utterances: int) -> list[list[Clip]]:
+        return [chosen(files[i % len(files)], utterances, rng) for i in range(n)]
+
+    if part == "changes":
+        made = [changing(clips, rng) for clips in some(given.recordings // 2, 24)]
+        return {"changes": figures_of_changes(rec, [each for each in made if each], StreamOptions())}
+    picked = some(given.recordings if part != "long" else 1, UTTERANCES)
+    if part == "speech":
+        return speech(rec, picked, rng)
     clean = [joined(clips, rng=rng) for clips in picked]
-    if given.chunkings:
-        found["chunkings"] = {"n": given.chunkings, "unequal": unequal_chunkings(rec, clean, given.chunkings, rng)}
-        print("chunkings", found["chunkings"])
-    if given.hours:
-        found["long"] = long_recording(rec, clean[0], given.hours)
-        print("long", json.dumps(found["long"], indent=1))
+    if part == "chunkings":
+        return {"chunkings": {"n": given.chunkings, "unequal": unequal_chunkings(rec, clean, given.chunkings, rng)}}
+    breathless = without_pauses(clean[0])
+    return {
+        "long": long_recording(rec, clean[0], given.hours, model=given.model),
+        "long_without_pauses": long_recording(rec, breathless, given.hours / 10, model=given.model),
+    }
+
+
+def kept(protocol: dict[str, Any], *, fresh: bool) -> dict[str, Any]:
+    """The results so far, as far as they are of the same model, speakers and seed."""
+    if fresh or not RESULTS.is_file():
+        return protocol
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8"))
+    other = {name: found.get(name) for name in protocol}
+    if other != protocol:
+        sys.exit(f"{RESULTS} has figures of {other}, not of {protocol}. Say --fresh to replace them all.")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "hear", []], default=[])
+    parser.add_argument("--model", default="open")
+    parser.add_argument("--corpus", default="ravdess")
+    parser.add_argument("--recordings", type=int, default=20)
+    parser.add_argument("--chunkings", type=int, default=1000)
+    parser.add_argument("--hours", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fresh", action="store_true", help="forget all results there are")
+    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.parts == ["hear"]:
+        print(json.dumps(hear(given.file, given.model)))
+        return
+    rec = recogniser.load(given.model)
+    protocol = {"model": rec.name, "corpus": given.corpus, "seed": given.seed}
+    found = kept(protocol, fresh=given.fresh)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for part in given.parts or ("speech", "changes"):
+        more = measured(rec, part, given)
+        print(json.dumps(more, indent=1))
+        found |= more
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

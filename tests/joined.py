@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emotone import synthetic
 from emotone.audio import SAMPLE_RATE, Signal
 from emotone.segment import Segment
 
@@ -76,6 +77,14 @@ def joined(
     signal = np.concatenate(pieces)
     level = ROOM if snr is None else LEVEL * 10 ** (-snr / 20)
     return Joined(np.asarray(signal + level * pink(len(signal), rng), np.float32), tuple(spans))
+
+
+def talk(seed: int = 5) -> Joined:
+    """Three synthetic utterances of three people, with pauses around them."""
+    rng = np.random.default_rng(seed)
+    spoken = [("angry", 2, 2.0), ("sad", 1, 1.5), ("neutral", 4, 1.8)]
+    clips = [(synthetic.speech(emotion, who, rng=rng, seconds=seconds), emotion) for emotion, who, seconds in spoken]
+    return joined(clips, rng=rng)
 
 
 def active(signal: Signal) -> NDArray[np.bool_]:

@@ -168,7 +168,7 @@ def test_the_embedding_is_the_same_whoever_is_known():
 def test_silent_and_short_recordings_do_not_count():
     useless = [np.zeros(16_000, np.float32), speech(1)[0][:100]]
     assert rec().adapt([*useless, *speech(2)]) == rec().adapt(speech(2))
-    with pytest.raises(ConfigError, match="but those given are silent or too short"):
+    with pytest.raises(ConfigError, match="but nobody speaks in those given, or too shortly"):
         rec().adapt(useless)
     with pytest.raises(ConfigError, match="but none were given"):
         rec().adapt([])

@@ -17,16 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import joined
 import numpy as np
 import pytest
 import soundfile
-from joined import joined
 from tiny import tiny, tiny_adapting
 from typer import Typer
 from typer.testing import CliRunner
 
 import emotone
-from emotone import audio, formats, synthetic
+from emotone import audio, formats
 from emotone.cli.listen import listen
 from emotone.errors import ConfigError
 from emotone.recogniser import Recogniser
@@ -51,11 +51,8 @@ def model(tmp_path_factory, rec) -> Path:
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory) -> Path:
-    rng = np.random.default_rng(5)
-    spoken = [("angry", 2, 2.0), ("sad", 1, 1.5), ("neutral", 4, 1.8)]
-    made = joined([(synthetic.speech(e, who, rng=rng, seconds=s), e) for e, who, s in spoken], rng=rng)
     path = tmp_path_factory.mktemp("talks") / "talk.wav"
-    soundfile.write(path, made.signal, RATE)
+    soundfile.write(path, joined.talk().signal, RATE)
     return path
 
 

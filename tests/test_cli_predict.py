@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from commands import runner
 from tiny import LABELS, tiny, tiny_adapting, tiny_dimensions
 from typer import Typer
 from typer.testing import CliRunner, Result
@@ -71,16 +72,7 @@ def silent(clips) -> Path:
 
 @pytest.fixture
 def run(model):
-    """The command; what emotone raises on purpose comes through, for `emotone.cli.main` to put into words."""
-
-    def run(*arguments: object, stdin: bytes | None = None) -> Result:
-        given = ["--model", str(model), *map(str, arguments)]
-        result = CliRunner().invoke(app, given, input=stdin)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
+    return runner(app, "--model", model)
 
 
 # --- for people ---
@@ -122,11 +114,11 @@ def test_long_names_keep_their_ends_and_the_line_its_width(run, clips):
 def test_flags_are_put_into_words(run, silent):
     result = run(silent)
     assert result.stdout.splitlines() == [
-        f"can't tell  {silent}, 1.0 s",
+        f"no speech  {silent}, 1.0 s",
         f"  no_speech: {FLAGS['no_speech']}",
     ]
     assert result.exit_code == 0
-    assert re.search(r"silent\.wav +can't tell +no_speech$", run("clips").stdout, re.MULTILINE)
+    assert re.search(r"silent\.wav +no speech *$", run("clips").stdout, re.MULTILINE)
 
 
 def test_an_uncertain_answer_says_what_it_might_be(rec, clips, run, tmp_path):
@@ -207,7 +199,7 @@ def test_dimensions_are_numbers_in_every_form(of_dimensions, clips, silent):
     assert of_dimensions(clips / "a.wav").stdout == f"{words}  clips/a.wav, 1.2 s\n"
     lines = of_dimensions(clips).stdout.splitlines()
     assert lines[0].split(maxsplit=1) == ["clips/a.wav", words]
-    assert lines[-1].split(maxsplit=1) == ["clips/silent.wav", "can't tell, no_speech"]
+    assert lines[-1].split(maxsplit=1) == ["clips/silent.wav", "no speech, no_speech"]
     [first, *_] = [json.loads(line) for line in of_dimensions(clips, "--json").stdout.splitlines()]
     assert (first["emotion"], first["scores"]) == (None, {})
     assert first["dimensions"] == {"arousal": arousal, "valence": valence}
@@ -324,7 +316,11 @@ def test_recordings_of_the_speaker_change_the_answer_and_nothing_else(run, adapt
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ("silent.wav", ConfigError, "Recordings tell how a speaker sounds, but those given are silent or too short"),
+        (
+            "silent.wav",
+            ConfigError,
+            "Recordings tell how a speaker sounds, but nobody speaks in those given, or too shortly",
+        ),
         ("nobody.wav", AudioError, "nobody.wav"),
         ("nothing/*.wav", ConfigError, "The pattern clips/nothing/*.wav holds no recordings"),
     ],

@@ -12,16 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joined
 import numpy as np
 import pytest
 import soundfile
-from joined import joined
+from commands import runner
 from tiny import LABELS, tiny, tiny_adapting, tiny_dimensions
 from typer import Typer
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 import emotone
-from emotone import formats, synthetic
+from emotone import formats
 from emotone.cli.lines import clock
 from emotone.cli.timeline import timeline
 from emotone.errors import ConfigError
@@ -55,24 +56,13 @@ def model(tmp_path_factory, rec) -> Path:
 def talk(tmp_path, monkeypatch) -> Path:
     """A recording in the working folder."""
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(5)
-    spoken = [("angry", 2, 2.0), ("sad", 1, 1.5), ("neutral", 4, 1.8)]
-    made = joined([(synthetic.speech(e, who, rng=rng, seconds=s), e) for e, who, s in spoken], rng=rng)
-    soundfile.write("talk.wav", made.signal, RATE)
+    soundfile.write("talk.wav", joined.talk().signal, RATE)
     return Path("talk.wav")
 
 
 @pytest.fixture
 def run(model):
-    """The command; what emotone raises on purpose comes through, for `emotone.cli.main` to put into words."""
-
-    def run(*arguments: object, stdin: bytes | None = None) -> Result:
-        result = CliRunner().invoke(app, ["--model", str(model), *map(str, arguments)], input=stdin)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
+    return runner(app, "--model", model)
 
 
 def test_people_get_a_line_for_each_segment(run, rec, talk):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 
 from emotone.errors import ConfigError
-from emotone.moments import MomentOptions, Moments, Part
+from emotone.moments import Answer, MomentOptions, Moments, Part
 from emotone.segment import Segment
 from emotone.voice import frames
 
@@ -35,11 +36,11 @@ class Ear:
     def __init__(self, scores: Scores, flags: Callable[[int, int], tuple[str, ...]] = lambda first, last: ()) -> None:
         self.scores, self.flags, self.windows = scores, flags, []
 
-    def hear(self, first: int, last: int) -> Segment:
+    def ask(self, first: int, last: int) -> Answer:
         self.windows.append((first, last))
         mean = np.mean([self.scores(frame) for frame in range(first, last)], axis=0)
         values = dict(zip(LABELS, map(float, mean), strict=True)) if len(mean) else {}
-        return Segment(0.0, 1.0, None, max(mean, default=0.0), values, self.flags(first, last))
+        return partial(Segment, 0.0, 1.0, None, max(mean, default=0.0), values, self.flags(first, last))
 
 
 def parts_of(
@@ -50,7 +51,7 @@ def parts_of(
     start: int = 100,
     quietest: Callable[[int, int], int] = lambda first, last: (first + last) // 2,
 ) -> list[Part]:
-    moments = Moments(start, options=options, hear=ear.hear, quietest=quietest)
+    moments = Moments(start, options=options, ask=ear.ask, quietest=quietest)
     found = [part for end in range(start + 1, start + length) for part in moments.until(end)]
     return found + moments.close(start + length)
 
@@ -159,7 +160,7 @@ def test_what_was_told_does_not_depend_on_how_often_is_asked(rng):
     table = rng.dirichlet(np.full(3, 0.3), 2000)
     ear = Ear(lambda frame: tuple(table[frame // 60]))
     length = frames(40)
-    at_once = Moments(100, options=OPTIONS, hear=ear.hear, quietest=lambda first, last: first)
+    at_once = Moments(100, options=OPTIONS, ask=ear.ask, quietest=lambda first, last: first)
     assert at_once.until(100 + length - 3) + at_once.close(100 + length) == parts_of(
         ear, length, quietest=lambda first, last: first
     )
@@ -167,7 +168,7 @@ def test_what_was_told_does_not_depend_on_how_often_is_asked(rng):
 
 def test_nothing_behind_what_is_needed_is_heard():
     ear = Ear(constant(*ANGRY))
-    moments = Moments(100, options=OPTIONS, hear=ear.hear, quietest=lambda first, last: first)
+    moments = Moments(100, options=OPTIONS, ask=ear.ask, quietest=lambda first, last: first)
     for end in range(101, 100 + 12 * HOP, 10):
         needed = moments.needed
         n_before = len(ear.windows)
@@ -188,10 +189,10 @@ def test_where_no_window_can_be_judged_there_are_no_values():
 
 
 def test_dimensions_are_averaged_too():
-    def hear(first: int, last: int) -> Segment:
-        return Segment(0.0, 1.0, None, 0.0, {}, dimensions={"arousal": first / 100, "valence": 1.0})
+    def ask(first: int, last: int) -> Answer:
+        return partial(Segment, 0.0, 1.0, None, 0.0, {}, dimensions={"arousal": first / 100, "valence": 1.0})
 
-    moments = Moments(0, options=OPTIONS, hear=hear, quietest=lambda first, last: first)
+    moments = Moments(0, options=OPTIONS, ask=ask, quietest=lambda first, last: first)
     [part] = moments.close(WINDOW + 2 * HOP)
     assert set(part.values) == {"arousal", "valence"}
     assert 0 < part.values["arousal"] < 2 * HOP / 100

@@ -22,8 +22,8 @@ import soundfile
 from tiny import ABOUT, LABELS, tiny, tiny_dimensions
 
 import emotone
-from emotone import audio, card, features, recogniser, saved, synthetic
-from emotone.errors import AudioError, ConfigError, RecogniserError
+from emotone import audio, card, features, recogniser, saved, synthetic, voice
+from emotone.errors import AudioError, ConfigError, MissingExtra, RecogniserError
 from emotone.features.librosa180 import Librosa180
 from emotone.recogniser import Recogniser
 from emotone.segment import FLAGS, Segment
@@ -105,6 +105,40 @@ def test_where_there_is_nothing_to_judge_it_says_why(rec, speech, change, flags)
     assert (segment.emotion, segment.confidence, segment.scores) == (None, 0.0, {})
     assert segment.flags == flags
     assert segment.end == len(signal) / 16_000
+
+
+def test_where_nobody_speaks_there_is_no_answer(rec, rng):
+    """However loud: a fan, a whistle, a street."""
+    tone = np.sin(2 * np.pi * 440 * np.arange(48_000) / 16_000)
+    noise = 0.3 * rng.standard_normal(48_000)
+    for sound in (noise, 0.2 * tone, np.convolve(noise, np.ones(8) / 8, "same")):
+        segment = rec.predict(sound.astype(np.float32))
+        assert (segment.emotion, segment.scores, segment.headline) == (None, {}, "no speech")
+        assert segment.flags == ("no_speech",)
+        assert rec.hear(sound.astype(np.float32))[0].scores  # who asks for it is told what it sounds like
+
+
+def test_speech_somewhere_in_noise_is_answered(rec, speech, rng):
+    signal = (0.001 * rng.standard_normal(160_000)).astype(np.float32)
+    signal[120_000 : 120_000 + len(speech)] += speech
+    assert rec.abstaining_below(0).predict(signal).emotion in LABELS
+
+
+def test_without_the_package_that_finds_speech_everything_is_answered(rec, monkeypatch, rng):
+    def missing() -> None:
+        raise MissingExtra("not here")
+
+    monkeypatch.setattr(voice, "_network", missing)
+    assert rec.predict((0.3 * rng.standard_normal(48_000)).astype(np.float32)).scores
+
+
+def test_an_utterance_in_a_stream_is_not_looked_through_again(rec, speech, monkeypatch):
+    asked = []
+    monkeypatch.setattr(voice, "speaks", lambda signal: asked.append(1) or True)
+    rec.timeline(speech)
+    assert not asked
+    rec.predict(speech)
+    assert asked
 
 
 @pytest.mark.parametrize(("change", "flag"), [(quiet, "low_level"), (loud, "clipped")])

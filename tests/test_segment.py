@@ -139,7 +139,7 @@ def test_it_is_a_value():
 def test_in_words():
     assert str(ANGRY) == "0.00–3.60 s  angry 81 %"
     assert str(UNSURE) == "1.50–4.00 s  can't tell  [uncertain, clipped]"
-    assert str(SILENT) == "0.00–2.00 s  can't tell  [no_speech]"
+    assert str(SILENT) == "0.00–2.00 s  no speech  [no_speech]"
     assert str(PLACED) == "0.00–3.60 s  arousal 5.20, valence -0.50  [clipped]"
     assert str(replace(ANGRY, dimensions={"arousal": 5.2})) == "0.00–3.60 s  angry 81 %"
 

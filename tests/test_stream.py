@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +248,17 @@ def test_provisional_answers_come_every_half_second(talk):
     assert (stream.provisional, stream.speaking) == (None, False)
 
 
+def test_what_was_told_is_known_while_the_rest_goes_on(talk):
+    stream, end = Stream(Loudness()), 0.0
+    for first in range(0, len(talk.signal), 1_600):
+        segments = stream.feed(talk.signal[first : first + 1_600])
+        end = segments[-1].end if segments else end
+        assert stream.told == end <= stream.seconds
+    assert stream.seconds - stream.told > 0.4  # the silence at the end isn't over
+    assert [segment.start for segment in stream.flush()] == [end]
+    assert stream.told == stream.seconds == talk.seconds
+
+
 def test_provisional_answers_hear_the_last_window(rec, monologue):
     stream = rec.stream()
     stream.feed(monologue.signal[: 20 * RATE])
@@ -271,7 +284,7 @@ def test_memory_does_not_grow(monologue):
 def test_times_are_exact_after_hours():
     """Three hours in which the voice is a number in the samples, since only the counting is looked at."""
     stream = Stream(Loudness())
-    stream._voice = lambda frame: float(frame[0] > 0.05)
+    stream._voice = lambda sound: (sound[::FRAME] > 0.05).astype(np.float32)
     block = np.zeros(30 * RATE + 7, np.float32)  # not a whole number of frames
     block[2 * RATE : 4 * RATE] = 0.1
     found, n_blocks = [], 360
@@ -383,6 +396,43 @@ def test_adapting_does_not_depend_on_chunks(talk, monologue, rng):
 def test_a_recogniser_that_cannot_adapt_says_so_at_once(rec):
     with pytest.raises(ConfigError, match="can't adapt to a speaker"):
         rec.stream(ADAPT)
+
+
+# --- work that is shared ---
+
+
+def test_threads_that_work_ahead_change_nothing(rec, talk):
+    with ThreadPoolExecutor(3) as threads:
+        assert all_of(Stream(rec, ahead=threads), talk.signal, [len(talk.signal)]) == rec.timeline(talk.signal)
+
+
+def test_threads_that_work_ahead_may_finish_in_any_order(monologue):
+    class Slow(Loudness):
+        def hear(self, source: np.ndarray, /) -> tuple[Segment, np.ndarray]:
+            time.sleep(float(np.random.default_rng(len(source)).uniform(0, 0.01)))
+            return super().hear(source)
+
+    signal = np.tile(monologue.signal, 3)
+    with ThreadPoolExecutor(4) as threads:
+        stream = Stream(Slow(), ahead=threads)
+        assert all_of(stream, signal, [RATE * 20]) == all_of(Stream(Loudness()), signal, [1_600])
+
+
+def test_who_comes_to_know_a_speaker_works_in_order(talk):
+    signal = np.tile(talk.signal, 2)
+    with ThreadPoolExecutor(3) as threads:
+        assert all_of(Stream(Loudness(), ADAPT, ahead=threads), signal, [len(signal)]) == all_of(
+            Stream(Loudness(), ADAPT), signal, [1_600]
+        )
+
+
+def test_what_goes_wrong_ahead_is_raised_where_it_is_fed(talk):
+    class Broken(Loudness):
+        def hear(self, source: np.ndarray, /) -> tuple[Segment, np.ndarray]:
+            raise AudioError("broken")
+
+    with ThreadPoolExecutor(2) as threads, pytest.raises(AudioError, match="broken"):
+        Stream(Broken(), ahead=threads).feed(talk.signal)
 
 
 # --- what can be wrong ---

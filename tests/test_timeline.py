@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from joined import Joined, joined, tiles
+from joined import Joined, talk, tiles
 from tiny import tiny
 
-from emotone import audio, synthetic, timeline
+from emotone import audio, timeline
 from emotone.errors import AudioError, ConfigError
 from emotone.recogniser import Recogniser
 from emotone.segment import Segment
@@ -26,15 +26,9 @@ def rec() -> Recogniser:
     return tiny().recogniser
 
 
-def talk(seed: int) -> Joined:
-    rng = np.random.default_rng(seed)
-    spoken = [("angry", 2, 2.0), ("sad", 1, 1.5), ("neutral", 4, 1.8)]
-    return joined([(synthetic.speech(e, who, rng=rng, seconds=s), e) for e, who, s in spoken], rng=rng)
-
-
 @pytest.fixture(scope="module")
 def recording() -> Joined:
-    return talk(5)
+    return talk()
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +67,14 @@ def test_blocks_of_any_size_give_the_same(rec, file, monkeypatch, seconds):
     expected = rec.timeline(file)
     monkeypatch.setattr(timeline, "BLOCK", seconds)
     assert rec.timeline(file) == expected
+
+
+def test_any_number_of_workers_gives_the_same(rec, file):
+    expected = rec.timeline(file)
+    for workers in (1, 2, 5):
+        assert timeline.timeline(rec, file, workers=workers) == expected
+    with pytest.raises(ConfigError, match="At least one answer"):
+        timeline.timeline(rec, file, workers=0)
 
 
 def test_other_rates_and_formats_are_heard(rec, tmp_path, recording):

@@ -103,13 +103,14 @@ def _purpose(config: Mapping[str, Any]) -> str:
     if config.get("dimensions"):
         return (
             f"It gives numbers for {_dimensions(config)}: each on the scale of the corpora it was trained on, whose "
-            "lowest and highest ratings these are, and never outside them. It names no emotions. When a recording is "
-            "silent or too short, it says that it can't tell."
+            "lowest and highest ratings these are, and never outside them. It names no emotions. When nobody "
+            "speaks in a recording, or it is too short, it says so."
         )
     labels, below = ", ".join(config["labels"]), config["abstain_below"]
     abstains = f"when its confidence is below {100 * below:.0f} %, or " if below else ""
     return (
-        f"It chooses among {labels}; {abstains}when a recording is silent or too short, it says that it can't tell."
+        f"It chooses among {labels}; {abstains}when a recording is too short, it says that it can't tell, and where "
+        "nobody speaks, it says that."
         f"{_sets(config)}"
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,12 @@ from emotone.errors import ConfigError
 from emotone.segment import Segment
 from emotone.voice import frames
 
-__all__ = ["MomentOptions", "Moments", "Part"]
+__all__ = ["Answer", "MomentOptions", "Moments", "Part"]
 
 Floats = npt.NDArray[np.float64]
+
+Answer: TypeAlias = Callable[[], Segment]
+"""A promised answer. Asked again, it is the same one."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,19 @@ class Moments:
         start: int,
         *,
         options: MomentOptions,
-        hear: Callable[[int, int], Segment],
+        ask: Callable[[int, int], Answer],
         quietest: Callable[[int, int], int],
     ) -> None:
-        """``hear(first, last)`` gives the recogniser's answer to these frames, ``quietest(first, last)`` the one of
-        them that is best to cut before."""
+        """``ask(first, last)`` promises the recogniser's answer to these frames, ``quietest(first, last)`` gives the
+        one of them that is best to cut before."""
         self._window, self._hop = frames(options.window), frames(options.hop)
         self._least, self._most = frames(options.minimum_change), frames(options.longest_part)
         self._margin = options.margin
-        self._hear, self._quietest = hear, quietest
+        self._ask, self._quietest = ask, quietest
         self._names: tuple[str, ...] = ()
-        self._next = self._covered = start  # where the next moment starts, and the last window ended
-        self._windows: deque[tuple[int, int, Segment]] = deque(maxlen=self._window // self._hop + 2)
+        self._next = start  # where the next moment starts
+        self._asked = self._covered = start  # where the next window starts, and the last one ended
+        self._windows: deque[tuple[int, int, Answer]] = deque()
         self._current, self._rival = _Run(start), _Run(start)
 
     @property
@@ -135,19 +140,32 @@ class Moments:
         """The first frame that may still be heard, or be cut before."""
         return self._next - self._hop
 
+    def listen(self, end: int, *, over: bool = False) -> bool:
+        """Ask about the windows up to the frame ``end``, and if the utterance is ``over`` with it, about what is left
+        behind them; whether there was any.
+
+        Answers are first looked at by `until` and `close`: until then, others may work them out.
+        """
+        before = self._covered
+        while self._asked + self._window <= end:
+            self._listen(self._asked)
+            self._asked += self._hop
+        if over and self._covered < end:
+            self._listen(end - self._window)
+        return self._covered > before
+
     def until(self, end: int) -> list[Part]:
         """The parts that are certain once the utterance is known to last until the frame ``end``, or longer."""
+        self.listen(end)
         parts = []
         while self._next + self._window <= end:
-            self._listen(self._next)
             parts += self._take(self._next + self._hop)
         return parts
 
     def close(self, end: int) -> list[Part]:
         """The rest of the parts: the utterance ended before the frame ``end``."""
+        self.listen(end, over=True)
         parts = self.until(end)
-        if self._covered < end:
-            self._listen(end - self._window)
         while self._next < end:
             rest = end - self._next
             parts += self._take(end if rest < 1.5 * self._hop else self._next + self._hop)
@@ -156,14 +174,15 @@ class Moments:
 
     def _listen(self, first: int) -> None:
         self._covered = first + self._window
-        answer = self._hear(first, self._covered)
-        self._names = self._names or tuple(answer.scores or answer.dimensions)
-        self._windows.append((first, self._covered, answer))
+        self._windows.append((first, self._covered, self._ask(first, self._covered)))
 
     def _take(self, end: int) -> list[Part]:
         """Judge the moment that lasts to ``end``; the part that is over with it, if one is."""
         start, self._next = self._next, end
-        over = [answer for first, last, answer in self._windows if first <= (start + end) // 2 < last]
+        while self._windows and self._windows[0][1] <= (start + end) // 2:
+            self._windows.popleft()
+        over = [answer() for first, _, answer in self._windows if first <= start]
+        self._names = self._names or next((tuple(each.scores or each.dimensions) for each in over), ())
         judged = [list((answer.scores or answer.dimensions).values()) for answer in over]
         mean = np.mean([values for values in judged if values], axis=0) if any(judged) else None
         moment = _Moment(start, end, mean, tuple(frozenset(answer.flags) for answer in over))

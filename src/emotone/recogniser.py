@@ -7,7 +7,7 @@ the folder it lives in.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from emotone import __version__, audio, features, saved, timeline
+from emotone import __version__, audio, features, saved, timeline, voice
 from emotone.audio import Signal
 from emotone.card import as_html, utterances, write_card
-from emotone.errors import AudioError, ConfigError, EmotoneError, RecogniserError
+from emotone.errors import AudioError, ConfigError, EmotoneError, MissingExtra, RecogniserError
 from emotone.features import FrontEnd, waveform
 from emotone.saved import Parts
 from emotone.segment import Segment
@@ -203,24 +203,34 @@ class Recogniser:
     def predict(self, source: Source) -> Segment:
         """What is heard in ``source``: a recording's path, or a signal (float32, ``(samples,)``, 16 kHz).
 
-        The whole is taken as one utterance; beyond `LONG` seconds the answer has the flag ``long``. All flags
-        are explained in `emotone.segment.FLAGS`. Probabilities are rounded to six decimals.
+        The whole is taken as one utterance; beyond `LONG` seconds the answer has the flag ``long``, and where nobody
+        speaks (`emotone.voice.speaks`) ``no_speech``. All flags are explained in `emotone.segment.FLAGS`. Probabilities
+        are rounded to six decimals.
 
         Raises `AudioError` for what can't be read, isn't a signal, or lasts longer than `LONGEST`.
         """
-        return self.hear(source)[0]
+        return self._hear(source, somebody_speaks=_somebody_speaks)[0]
 
     def hear(self, source: Source) -> tuple[Segment, npt.NDArray[np.float32] | None]:
-        """`predict`, and the embedding ``(d,)`` of what is heard, from which `knowing` can tell the speaker.
+        """As `predict`, but nobody asks whether there is speech in it: for what is known to be an utterance, and for
+        sounds that aren't quite speech. With the embedding ``(d,)`` of what is heard, from which `knowing` can tell the
+        speaker.
 
         The embedding is the same whether a speaker is known or not. It is None where there is nothing to judge, or
         the model gives none.
         """
+        return self._hear(source, somebody_speaks=lambda signal, rate: True)
+
+    def _hear(
+        self, source: Source, *, somebody_speaks: Callable[[Signal, int], bool]
+    ) -> tuple[Segment, npt.NDArray[np.float32] | None]:
         signal = self._signal(source)
         path = None if isinstance(source, np.ndarray) else Path(source)
         end = len(signal) / self.frontend.rate
         heard = audio.flags(signal, self.frontend.rate)
         refusals = tuple(_REFUSALS[flag] for flag in heard if flag in _REFUSALS)
+        if not refusals and not somebody_speaks(signal, self.frontend.rate):
+            refusals = ("no_speech",)
         if refusals:
             return Segment(0.0, end, None, 0.0, {}, refusals, path), None
         answer, embedding = self._answer(signal, _name(source))
@@ -282,9 +292,9 @@ class Recogniser:
         """A recogniser that knows the ordinary voice of whoever speaks in the ``recordings``, and judges by it.
 
         They are utterances of one person, paths or signals, without labels; the more of them and of the more emotions,
-        the better. Each counts as one, silent and too short ones don't count. Few of them change little: the speaker's
-        mean embedding is drawn towards everybody's, as if ``shrinkage`` utterances of everybody were among them. What
-        it knew of another speaker is forgotten.
+        the better. Each counts as one, and not at all if nobody speaks in it or it is too short. Few of them change
+        little: the speaker's mean embedding is drawn towards everybody's, as if ``shrinkage`` utterances of everybody
+        were among them. What it knew of another speaker is forgotten.
 
         Saved, the new recogniser keeps that mean, which is a fact about a person's voice.
 
@@ -293,10 +303,10 @@ class Recogniser:
         """
         self._check_that_it_can_adapt()
         sources = [recordings] if isinstance(recordings, str | os.PathLike | np.ndarray) else recordings
-        heard = [self.hear(source)[1] for source in sources]
+        heard = [self._hear(source, somebody_speaks=_somebody_speaks)[1] for source in sources]
         embeddings = [embedding for embedding in heard if embedding is not None]
         if not embeddings:
-            trouble = "those given are silent or too short" if heard else "none were given"
+            trouble = "nobody speaks in those given, or too shortly" if heard else "none were given"
             raise ConfigError(f"Recordings tell how a speaker sounds, but {trouble}. Give some with speech in them.")
         return self.knowing(embeddings)
 
@@ -489,6 +499,14 @@ def _shift(config: Mapping[str, Any]) -> npt.NDArray[np.float32] | None:
 
 def _rebuilt(parts: Parts, where: str, threads: int) -> Recogniser:
     return Recogniser(parts, where=where, threads=threads)
+
+
+def _somebody_speaks(signal: Signal, rate: int) -> bool:
+    """As far as that can be told: yes, where the package that finds speech has no build for a platform."""
+    try:
+        return voice.speaks(audio.convert(signal, rate))
+    except MissingExtra:
+        return True
 
 
 def _name(source: Source) -> str:

@@ -138,12 +138,12 @@ class Segment:
 
     @property
     def headline(self) -> str:
-        """The answer in a few words: ``angry 81 %``, ``arousal 5.20, valence 2.74`` or ``can't tell``."""
+        """The answer in few words: ``angry 81 %``, ``arousal 5.20, valence 2.74``, ``no speech`` or ``can't tell``."""
         if self.emotion is not None:
             return f"{self.emotion} {100 * self.confidence:.0f} %"
         if self.dimensions and not self.scores:
             return ", ".join(f"{name} {value:.2f}" for name, value in self.dimensions.items())
-        return "can't tell"
+        return "no speech" if "no_speech" in self.flags else "can't tell"
 
     # --- Jupyter ---
 

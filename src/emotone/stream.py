@@ -18,20 +18,30 @@ or of its last seconds: memory doesn't grow with time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from emotone.audio import SAMPLE_RATE, Signal
 from emotone.errors import AudioError, ConfigError
-from emotone.moments import MomentOptions, Moments, Part
+from emotone.moments import Answer, MomentOptions, Moments, Part
 from emotone.segment import Segment
 from emotone.turns import Answering, Embedding, Listeners, Turn, Turns
 from emotone.voice import FRAME, Stretch, Utterances, Voice, VoiceOptions, frames
 
 __all__ = ["Stream", "StreamOptions"]
+
+Telling: TypeAlias = Callable[[], list[Segment]]
+"""What is to be said next, and may still be worked on."""
+
+NO_SPEECH = Segment(0.0, 0.0, None, 0.0, {}, ("no_speech",))
+
+_PIECE = 960 * FRAME  # 31 s are heard at once, so that memory is bounded whatever is fed
 
 
 @dataclass(frozen=True)
@@ -79,15 +89,17 @@ class Stream:
         channel: int | None = None,
         turns: Iterable[Turn | tuple[float, float, str]] = (),
         source: Path | None = None,
+        ahead: Executor | None = None,
     ) -> None:
         """Utterances are cut where one of the ``turns`` starts or ends. Segments name the speaker, the ``channel`` and,
-        for players, the ``source``.
+        for players, the ``source``. Threads that work ``ahead`` share the work on each piece that is fed, where it has
+        several utterances or long ones; the segments are the same.
 
         Raises `ConfigError` for turns that end before they start and for a recogniser that should adapt and can't;
         `MissingExtra` where the package that finds speech isn't installed.
         """
         self.options = options or StreamOptions()
-        self._channel, self._source = channel, source
+        self._channel, self._source, self._ahead = channel, source, ahead
         self._turns = Turns(turns)
         self._listeners = Listeners(recogniser, adapt=self.options.adapt)
         self._embeddings: list[Embedding] = []  # of the utterance being spoken
@@ -115,7 +127,7 @@ class Stream:
         sound = np.concatenate([self._rest, signal])
         n_whole = len(sound) // FRAME * FRAME
         self._rest = sound[n_whole:].copy()
-        return [found for first in range(0, n_whole, FRAME) for found in self._hear(sound[first : first + FRAME])]
+        return [told for first in range(0, n_whole, _PIECE) for told in self._hear(sound[first:n_whole][:_PIECE])]
 
     def flush(self) -> list[Segment]:
         """The segments that are left, up to the last sample: the sound is over, and so is the stream."""
@@ -124,14 +136,19 @@ class Stream:
         self._over = True
         found = self._hear(self._rest) if len(self._rest) else []
         stretch = self._utterances.end()
-        if stretch is not None:
-            found += self._closed(stretch)
-        return found + self._quiet(self._tape.end)
+        told = [] if stretch is None else self._closed(stretch)
+        return found + _resolved(told + self._quiet(self._tape.end))
 
     @property
     def seconds(self) -> float:
         """How much was heard."""
         return self._n_samples / SAMPLE_RATE
+
+    @property
+    def told(self) -> float:
+        """Up to where segments were returned, in seconds. What was heard since is an utterance or a silence that isn't
+        over."""
+        return self._time(self._told)
 
     @property
     def speaking(self) -> bool:
@@ -158,67 +175,82 @@ class Stream:
 
     # --- frame by frame ---
 
-    def _hear(self, frame: Signal) -> list[Segment]:
-        found = self._turn_over()
-        self._tape.append(frame)
-        ended = self._utterances.add(self._voice(frame))
-        start = self._utterances.start
-        if ended is not None:
-            found += self._closed(ended)
-        elif start is not None:
-            found += self._quiet(start) + self._spoken(start, self._utterances.spoken)
+    def _hear(self, sound: Signal) -> list[Segment]:
+        told: list[Telling] = []
+        for i, probability in enumerate(self._voice(sound)):
+            told += self._hear_frame(sound[i * FRAME : (i + 1) * FRAME], float(probability))
+        found = _resolved(told)
         self._tape.forget(self._utterances.needed if self._moments is None else self._moments.needed)
         return found
 
-    def _turn_over(self) -> list[Segment]:
+    def _hear_frame(self, frame: Signal, probability: float) -> list[Telling]:
+        told = self._turn_over()
+        self._tape.append(frame)
+        ended = self._utterances.add(probability)
+        start = self._utterances.start
+        if ended is not None:
+            told += self._closed(ended)
+        elif start is not None:
+            told += self._quiet(start) + self._spoken(start, self._utterances.spoken)
+        return told
+
+    def _turn_over(self) -> list[Telling]:
         if not self._cuts or self._cuts[0] > self._tape.end:
             return []
         self._cuts.popleft()
         ended = self._utterances.cut()
         return [] if ended is None else self._closed(ended)
 
-    def _spoken(self, start: int, end: int) -> list[Segment]:
+    def _spoken(self, start: int, end: int) -> list[Telling]:
         """What is certain of an utterance that lasts from ``start`` to ``end`` or longer."""
         if self._moments is None and end - start > self._longest:
-            self._moments = Moments(
-                start, options=self.options.moments, hear=self._answer, quietest=self._tape.quietest
-            )
-        return [] if self._moments is None else self._parts(self._moments.until(end))
+            self._moments = Moments(start, options=self.options.moments, ask=self._ask, quietest=self._tape.quietest)
+        if self._moments is None or not self._moments.listen(end):
+            return []
+        return [partial(self._parts, self._moments.until, end)]
 
-    def _closed(self, stretch: Stretch) -> list[Segment]:
+    def _closed(self, stretch: Stretch) -> list[Telling]:
         """What is left to say about an utterance that is over."""
-        found = self._quiet(stretch.start)
+        told = self._quiet(stretch.start)
         if self._moments is not None:
-            found += self._parts(self._moments.close(stretch.end))
+            self._moments.listen(stretch.end, over=True)
+            told.append(partial(self._parts, self._moments.close, stretch.end))
             self._moments = None
         else:
-            found.append(self._placed(self._answer(*stretch), *stretch))
+            told.append(partial(self._whole, self._ask(*stretch), *stretch))
         self._listeners.learn(self._turns.speaker(*stretch), self._embeddings)
         self._embeddings, self._told = [], stretch.end
-        return found
+        return told
 
-    def _quiet(self, end: int) -> list[Segment]:
+    def _quiet(self, end: int) -> list[Telling]:
         """The non-speech up to the frame ``end``, if there is any that wasn't told."""
         start, self._told = self._told, max(self._told, end)
-        return [self._placed(Segment(0, 0, None, 0.0, {}, ("no_speech",)), start, end)] if start < end else []
+        return [lambda: [self._placed(NO_SPEECH, start, end)]] if start < end else []
 
-    def _parts(self, parts: list[Part]) -> list[Segment]:
-        found = [self._judged(part) for part in parts]
-        self._told = parts[-1].end if parts else self._told
-        return found
+    # --- answers, once they are there ---
 
-    # --- answers ---
+    def _whole(self, answer: Answer, first: int, last: int) -> list[Segment]:
+        return [self._placed(answer(), first, last)]
+
+    def _parts(self, found: Callable[[int], list[Part]], end: int) -> list[Segment]:
+        parts = found(end)
+        self._told = max([self._told, *(part.end for part in parts)])
+        return [self._judged(part) for part in parts]
 
     def _listener(self, first: int, last: int) -> Answering:
         return self._listeners.of(self._turns.speaker(first, last))
 
-    def _answer(self, first: int, last: int) -> Segment:
-        answer, embedding = self._listener(first, last).hear(self._tape.take(first, last))
+    def _ask(self, first: int, last: int) -> Answer:
+        listener, sound = self._listener(first, last), self._tape.take(first, last)
+        if self._ahead is not None and not self.options.adapt:
+            promise = self._ahead.submit(listener.hear, sound)
+            return lambda: promise.result()[0]
+        answer, embedding = listener.hear(sound)
         # Windows overlap; those that count don't, but for what rounding to frames leaves.
         if embedding is not None and first > self._heard - frames(self.options.moments.hop):
             self._embeddings.append(embedding)
             self._heard = last
-        return answer
+        return lambda: answer
 
     def _judged(self, part: Part) -> Segment:
         start, end, flags = self._time(part.start), self._time(part.end), part.flags
@@ -253,6 +285,10 @@ class Stream:
                 f"After {self.seconds:.2f} s there are samples that are NaN or infinite. Whatever records them has a "
                 "fault; leave them out."
             )
+
+
+def _resolved(told: list[Telling]) -> list[Segment]:
+    return [segment for tell in told for segment in tell()]
 
 
 class _Tape:

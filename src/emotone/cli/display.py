@@ -25,6 +25,7 @@ __all__ = ["Display"]
 _EVERY = 0.1  # seconds between two pictures
 _METER = 20  # characters
 _QUIETEST = -60.0  # dB of full scale, at the left end of the meter
+_LONG_SILENCE = 2.0  # seconds after which it is said how long nobody has spoken: its segment comes when it is over
 _WAITING = 1.0  # seconds without any sound after which that is said
 
 
@@ -85,7 +86,10 @@ class Display:
 
         line = Text("         ", no_wrap=True, overflow="crop")
         guess = stream.provisional
-        return line if guess is None else line.append_text(answer(self._console, guess, self._labels))
+        if guess is not None:
+            return line.append_text(answer(self._console, guess, self._labels))
+        silent = 0.0 if stream.speaking else stream.seconds - stream.told
+        return line.append(f"for {clock(silent).strip()}", "dim") if silent >= _LONG_SILENCE else line
 
 
 def _decibels(level: float) -> float:

@@ -199,9 +199,10 @@ def _in_a_line(console: Console, name: str, segment: Segment, labels: Sequence[s
     width = max(12, min(width, console.width - head - 5 - _SHORT_BAR - 20 - 6))
     line = Text(f"{_cropped(name, width)}  ")
     if segment.emotion is None:
-        line.append(f"{'''can't tell''':<{head + 5 + _SHORT_BAR + 4}}", "dim")
+        line.append(f"{segment.headline:<{head + 5 + _SHORT_BAR + 4}}", "dim")
+        flags = [flag for flag in segment.flags if flag != "no_speech"]
         guess = [f"{ranked[0]} {percent(segment.scores[ranked[0]]).strip()}?"] if ranked else []
-        line.append(", ".join([*segment.flags, *guess]), "yellow")
+        line.append(", ".join([*flags, *guess]), "yellow")
         return line
     line.append(f"{segment.emotion:<{head}} ", f"bold {colour(segment.emotion)}")
     line.append(f"{percent(segment.confidence)}  ", "bold")
