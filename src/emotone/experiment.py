@@ -46,9 +46,9 @@ ABSTAIN_SHARE = 0.10
 class Experiment:
     """What to train on, with what, and how to score it. Equal experiments give equal results, to the last digit."""
 
-    corpora: Mapping[str, str | Path]
+    corpora: Mapping[str, str | Path] = field(default_factory=dict)
     """Corpus name to its folder (for ``table``: its file). An empty string means: under ``EMOTONE_DATA`` or
-    ``data``."""
+    ``data``. With ``features`` it may be left empty."""
     labels: str | tuple[str, ...] = "eight"
     """A label set of `emotone.labels`, ``all``, or emotions."""
     targets: tuple[str, ...] = ()
@@ -57,6 +57,9 @@ class Experiment:
     """A name of `emotone.features`; empty means ``waveform`` for models that want signals and ``functionals`` for the
     others."""
     frontend_options: Mapping[str, Any] = field(default_factory=dict)
+    features: str | Path = ""
+    """A Parquet file of ``emotone features``, or the folder of ``emotone annotate --what features``: rows and features
+    are read from it (`emotone.extracted`), and neither recordings nor corpora are needed."""
     model: str = ""
     """A name of `emotone.models`; empty means ``logistic`` for emotions and ``ridge`` for targets."""
     model_options: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +76,11 @@ class Experiment:
         # Find misspelt names now, not after ten minutes of feature extraction.
         from emotone import corpora, features, models, splits
 
+        if self.features:  # the front-end and the corpora are those of what was extracted
+            from emotone.extracted import adopted
+
+            for name, value in adopted(self.features, self.frontend, self.frontend_options, self.corpora).items():
+                object.__setattr__(self, name, value)
         object.__setattr__(self, "targets", check_names(self.targets))
         object.__setattr__(self, "model", self.model or ("ridge" if self.targets else "logistic"))
         if not self.corpora:
@@ -132,6 +140,22 @@ class Experiment:
         ``jobs`` and ``cache`` are those of `emotone.features.extract`; ``progress`` is called with (recordings done,
         recordings in all).
         """
+        if self.features:
+            table, X, notes = self._stored(progress)
+        else:
+            table, X, notes = self._extracted(jobs=jobs, cache=cache, progress=progress)
+        if self.targets:
+            return Prepared(table, (), X, tuple(notes), self.targets)
+        labels = in_order(table["emotion"])
+        absent = [label for label in resolve(self.labels) or () if label not in labels]
+        if absent:
+            notes.append(f"no recording of {', '.join(absent)}: the scores are over {len(labels)} labels")
+        return Prepared(table, labels, X, tuple(notes))
+
+    def _extracted(
+        self, *, jobs: int | None, cache: Path | Literal[False] | None, progress: Progress | None
+    ) -> tuple[pd.DataFrame, Any, list[str]]:
+        """The rows to learn from, their features, and what was merged, dropped or unreadable."""
         from emotone import corpora, features
 
         roots = {name: corpus_root(name, root) for name, root in self.corpora.items()}
@@ -149,14 +173,16 @@ class Experiment:
         kept = np.setdiff1d(np.arange(len(chosen)), failed)
         if not len(kept):
             raise ExperimentError(f"None of the {len(chosen)} recordings could be used; the first: {notes[-1]}")
-        table = chosen.iloc[kept].reset_index(drop=True)
-        if self.targets:
-            return Prepared(table, (), extracted.X[kept], tuple(notes), self.targets)
-        labels = in_order(table["emotion"])
-        absent = [label for label in resolve(self.labels) or () if label not in labels]
-        if absent:
-            notes.append(f"no recording of {', '.join(absent)}: the scores are over {len(labels)} labels")
-        return Prepared(table, labels, extracted.X[kept], tuple(notes))
+        return chosen.iloc[kept].reset_index(drop=True), extracted.X[kept], notes
+
+    def _stored(self, progress: Progress | None) -> tuple[pd.DataFrame, Any, list[str]]:
+        """The same, of features that were extracted before."""
+        from emotone.extracted import ExtractedFeatures, only
+
+        stored = ExtractedFeatures(self.features).read(progress=progress)
+        chosen, notes = self._chosen(stored.table.assign(_row=np.arange(len(stored.table))))
+        rows = chosen.pop("_row").to_numpy()
+        return chosen, only(stored.X, rows), [*stored.notes, *notes]
 
     def run(
         self,

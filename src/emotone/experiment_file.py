@@ -45,6 +45,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "corpora": (list, dict),
     "labels": (str, list),
     "targets": (list,),
+    "features": (str,),
     "frontend": (str, dict),
     "model": (str, dict),
     "protocol": (str, dict),
@@ -86,7 +87,7 @@ def experiment_of(keys: Mapping[str, Any], path: Path, **overrides: Any) -> Expe
     if "corpora" in overrides:
         overrides["corpora"] = {**given.get("corpora", {}), **overrides["corpora"]}
     given |= overrides
-    if "corpora" not in given:
+    if "corpora" not in given and "features" not in given:
         raise ConfigError(
             f'{path}: no corpus is named; add corpora = ["ravdess"] or another of {", ".join(corpora.names())}.'
         )

@@ -54,7 +54,7 @@ class Prepared:
         """Of the features or signals: 64 hex digits."""
         if not isinstance(self.X, np.ndarray):
             return str(self.X.sha256)
-        return hashlib.sha256(np.ascontiguousarray(self.X).tobytes()).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(self.X).reshape(-1).data).hexdigest()
 
 
 def fit_model(
@@ -74,7 +74,8 @@ def fit_model(
         known = _known_of(model, data.table.iloc[rows])
         if steps is not None and "progress" in inspect.signature(model.fit).parameters:
             known["progress"] = steps
-        return model.fit(data.X[rows], data.y[rows], **known)
+        whole = np.array_equal(rows, np.arange(len(data.table)))  # which may not fit into memory a second time
+        return model.fit(data.X if whole else data.X[rows], data.y[rows], **known)
 
 
 def _known_of(model: Any, table: pd.DataFrame) -> dict[str, Any]:

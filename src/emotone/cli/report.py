@@ -1,4 +1,4 @@
-"""``emotone report``: one page about a run, or about how runs differ."""
+"""``emotone report``: one page about a run, about how runs differ, or about an archive."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 def report(
     runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN", help="Folders that emotone train wrote; several are compared with the first."),
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            help="Folders that emotone train wrote; several are compared with the first. Or one of emotone annotate.",
+        ),
     ],
     audio: Annotated[
         list[str] | None,
@@ -38,11 +41,13 @@ def report(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,
 ) -> None:
-    """One self-contained page about a run, or about how runs differ.
+    """One self-contained page about a run, about how runs differ, or about an archive.
 
     emotone report runs/first --audio ravdess=data/ravdess
 
     emotone report runs/first runs/second
+
+    emotone report annotated/
 
     The page loads nothing and can be sent by mail. Exit 1 if a recording that should be in it couldn't be read.
     """

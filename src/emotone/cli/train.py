@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +32,14 @@ def train(
     ] = None,
     frontend: Annotated[
         str | None, typer.Option(help="Features: functionals, librosa180, egemaps, compare, embeddings.")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            metavar="PARQUET|FOLDER",
+            help="Features taken before, by emotone features or emotone annotate --what features; needs no corpus.",
+        ),
     ] = None,
     encoder: Annotated[
         str | None,
@@ -75,12 +86,17 @@ def train(
     emotone train experiments/tutorial.toml --corpus ravdess=data/ravdess -o runs/tutorial
 
     emotone train -c ravdess=data/ravdess -c crema_d=data/crema_d --test-on ravdess -o runs/across
+
+    emotone train --features vectors/ --model mlp -o runs/large
+
+    torchrun --nproc-per-node 4 --no-python emotone train experiments/finetune.toml -o runs/four-gpus
     """
     found = _experiments(
         experiment,
         corpora=parse_roots(corpus or []),
         labels=labels,
         targets=targets,
+        features=features,
         frontend=frontend,
         **_encoder_options(encoder, frontend, model, download=download),
         model=model,
@@ -91,25 +107,55 @@ def train(
     prepared: dict[str, Prepared] = {}
     heard: dict[str, Sounds] = {}
     documents = []
-    for one in found:
-        data = _prepared(one, prepared, jobs)
-        with progress_of_both("folds", "steps") as (folds_done, steps_done):
-            result = one.run(data, progress=folds_done, steps=steps_done)
-        if not as_json:
-            _print(one, result, several=len(found) > 1, known=data.notes)
-        folder = None if output is None else output / _slug(one.name) if len(found) > 1 else output
-        if folder is not None:
-            result.save(folder)
-        audit = None if no_audit else _audited(one, data, heard, jobs)
-        if folder is not None:
-            if audit is not None:
-                audit.save(folder)
-            with progress_of_both("recogniser", "steps") as (_, steps_done):
-                one.fit(data, result=result, steps=steps_done).save(folder / "recogniser")
-            say(f"Saved {folder}. Use it with: emotone predict --model {folder / 'recogniser'} FILE")
-        documents.append({"name": one.name, **result.as_dict(), "audit": None if audit is None else audit.as_dict()})
-    if as_json:
-        emit_json(documents if len(documents) > 1 else documents[0])
+    with _together(found) as writes:
+        for one in found:
+            data = _prepared(one, prepared, jobs)
+            with progress_of_both("folds", "steps") as (folds_done, steps_done):
+                result = one.run(data, progress=folds_done, steps=steps_done)
+            if not as_json:
+                _print(one, result, several=len(found) > 1, known=data.notes)
+            folder = None if output is None else output / _slug(one.name) if len(found) > 1 else output
+            if folder is not None and writes:
+                result.save(folder)
+            audit = _audited(one, data, heard, jobs) if writes and not no_audit else None
+            if folder is not None:
+                if audit is not None:
+                    audit.save(folder)
+                with progress_of_both("recogniser", "steps") as (_, steps_done):
+                    recogniser = one.fit(data, result=result, steps=steps_done)
+                if writes:
+                    recogniser.save(folder / "recogniser")
+                say(f"Saved {folder}. Use it with: emotone predict --model {folder / 'recogniser'} FILE")
+            found_out = None if audit is None else audit.as_dict()
+            documents.append({"name": one.name, **result.as_dict(), "audit": found_out})
+        if as_json:
+            emit_json(documents if len(documents) > 1 else documents[0])
+
+
+@contextmanager
+def _together(experiments: tuple[Experiment, ...]) -> Iterator[bool]:
+    """The processes that ``torchrun`` started, as one training while the block runs; yields whether this is the one
+    that writes and prints. Usually it is the only one."""
+    from emotone.errors import ConfigError
+
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield True
+        return
+    alone = [one.model for one in experiments if getattr(one.make_model(), "wants", "features") != "signals"]
+    if alone:
+        raise ConfigError(
+            f"Several processes train networks together (network, finetune), and the model {alone[0]!r} learns in one: "
+            "start it without torchrun."
+        )
+    from emotone.models.together import joined
+
+    with ExitStack() as stack:
+        together = stack.enter_context(joined())
+        if not together.first:
+            nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        yield together.first
 
 
 def _encoder_options(
@@ -179,14 +225,14 @@ def _experiments(path: Path | None, *, protocol_options: dict[str, Any], **flags
         overrides["protocol_options"] = options
     if path is not None:
         return read_experiments(path, **overrides)
-    if "corpora" not in overrides:
+    if "corpora" not in overrides and "features" not in overrides:
         raise ConfigError("Give an experiment in TOML or a corpus, for example --corpus ravdess=data/ravdess.")
     return (Experiment(**overrides),)
 
 
 def _prepared(one: Experiment, known: dict[str, Prepared], jobs: int | None) -> Prepared:
     """Variants of one experiment often differ in the model alone; their features are extracted once."""
-    key = repr((one.corpora, one.labels, one.targets, one.frontend, one.frontend_options))
+    key = repr((one.corpora, one.features, one.labels, one.targets, one.frontend, one.frontend_options))
     if key not in known:
         known.clear()  # one matrix in memory at a time
         with progress_of("features") as update:
@@ -205,6 +251,9 @@ def _audited(one: Experiment, data: Prepared, heard: dict[str, Sounds], jobs: in
     from emotone.errors import EmotoneError
     from emotone.experiment import corpus_root
 
+    if one.features and not all(one.corpora.values()):
+        say("No audit: it listens to recordings, and the features came without. Say where they are with --corpus.")
+        return None
     key = repr((one.corpora, list(data.table["file"])))
     roots = {name: corpus_root(name, root) for name, root in one.corpora.items()}
     try:

@@ -17,20 +17,21 @@ name              what it is
 ``ridge`` and ``svr`` predict numbers: ``fit(X, y)`` with ``y (n, k)``, and ``predict(X)``
 (`emotone.models.regression.SpeakerRegressor`). The first three weigh all emotions alike, however many rows they have,
 and choose and calibrate inside the training speakers (`emotone.models.calibration.CalibratedClassifier`). Every ``fit``
-takes the speakers as ``groups``. Packages add models by the entry point group ``emotone.models``.
+takes the speakers as ``groups``. Packages add models by the entry point group ``emotone.models``
+(`emotone.plugins`).
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from numbers import Integral
 from typing import Any
 
+from emotone import plugins
 from emotone.errors import ConfigError, require, unknown
 
-__all__ = ["ENTRY_POINTS", "REGRESSORS", "get", "names"]
+__all__ = ["ENTRY_POINTS", "REGRESSORS", "added", "get", "names"]
 
 ENTRY_POINTS = "emotone.models"
 """The entry point group under which other packages register models: functions of ``seed`` and their own options."""
@@ -43,8 +44,12 @@ _BUILT_IN = ("logistic", "svm", "mlp", "tutorial_mlp", *REGRESSORS, "network", "
 
 def names() -> tuple[str, ...]:
     """The names of the models, built-in ones first."""
-    added = {point.name for point in entry_points(group=ENTRY_POINTS)}
-    return (*_BUILT_IN, *sorted(added - set(_BUILT_IN)))
+    return (*_BUILT_IN, *plugins.installed(ENTRY_POINTS, _BUILT_IN))
+
+
+def added() -> list[plugins.Plugin]:
+    """What other packages offer as models, whether or not it can be used."""
+    return plugins.found(ENTRY_POINTS, _BUILT_IN)
 
 
 def get(name: str, *, seed: int = 0, **options: Any) -> Any:
@@ -84,8 +89,12 @@ def _maker(name: str) -> Callable[..., Any]:
 
         made: Callable[..., Any] = getattr(regression if name in REGRESSORS else classic, name)
         return made
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name == name:
-            loaded: Callable[..., Any] = point.load()
-            return loaded
-    raise unknown("model", name, names())
+    others = plugins.installed(ENTRY_POINTS, _BUILT_IN)
+    if name not in others:
+        raise unknown("model", name, (*_BUILT_IN, *others))
+    plugin = others[name]
+    loaded = plugin.load()
+    if not callable(loaded):
+        raise ConfigError(f"{plugin.value} must be a function that makes a model, not {loaded!r} ({plugin.package}).")
+    given: Callable[..., Any] = loaded
+    return given

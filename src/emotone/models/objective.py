@@ -14,9 +14,10 @@ from torch.nn import functional
 from emotone.models.distillation import POOLED_SHARE, as_spread, frame_loss, pooled_loss
 from emotone.models.enrolment import Memory
 from emotone.models.examples import Examples, crops
-from emotone.models.networks import CLOSED, SAMPLES_PER_FRAME, Network
+from emotone.models.networks import CLOSED, SAMPLES_PER_FRAME
 from emotone.models.options import TrainingOptions
 from emotone.models.perturbation import masked, perturb
+from emotone.models.together import Hearing
 
 __all__ = ["Loss", "class_weights", "label_loss"]
 
@@ -35,11 +36,16 @@ class Loss:
         self.spread = None if examples.targets is None else as_spread(examples.targets, device)
         self.memory: Memory | None = None
 
+    @property
+    def teaching(self) -> bool:
+        """Whether there is a teacher to imitate."""
+        return self.spread is not None
+
     def __call__(
-        self, network: Network, rows: NDArray[np.int64], rng: np.random.Generator
+        self, hearing: Hearing, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss to go down from, and its parts as numbers."""
-        options, teaching = self.options, self.spread is not None
+        options, teaching = self.options, self.teaching
         batch = crops(self.examples, rows, options.crop, rng, self.transforms)
         signals, lengths = (torch.from_numpy(part).to(self.device) for part in (batch.signals, batch.lengths))
         if not teaching:
@@ -48,14 +54,11 @@ class Loss:
         signals = perturb(signals, rng, options.augment) * sound
         share, other = mixture(len(rows), rng, 0.0 if teaching else options.mixup)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype is torch.bfloat16):
-            mel, mask = network.logmel(signals, lengths)
+            mel, mask = hearing.logmel(signals, lengths)
             mel = masked(mel, rng, options.mask_bands, options.mask_frames)
             if share < 1:
                 mel, mask = share * mel + (1 - share) * mel[other], mask | mask[other]
-            frames, mask = network.trunk(mel, mask)
-            embeddings = network.embed(frames, mask)
-            logits = network.answer(embeddings + self._known(rows, embeddings, rng)).float()
-            imitated = network.imitate(frames).float() if teaching else None
+            logits, imitated, mask = hearing(mel, mask, lambda embeddings: self._known(rows, embeddings, rng))
         parts: dict[str, Tensor] = {}
         loss = logits.sum() * 0.0
         if options.label_share:

@@ -82,8 +82,8 @@ def in_rooms(signals: Tensor, rng: np.random.Generator, noise: torch.Generator, 
 
 
 def coloured(signals: Tensor, rng: np.random.Generator, share: float) -> Tensor:
-    """Microphones and channels: a tilt of up to 2 dB an octave, bends of 4 dB or so (Nam, Kim & Park 2022: FilterAugment),
-    half of them deaf above 3 to 7.5 kHz, a third below 50 to 350 Hz."""
+    """Microphones and channels: a tilt of up to 2 dB an octave, bends of 4 dB or so (FilterAugment: Nam, Kim
+    & Park 2022), half of them deaf above 3 to 7.5 kHz, a third below 50 to 350 Hz."""
     rows = torch.from_numpy(np.flatnonzero(rng.random(len(signals)) < share)).to(signals.device)
     if not len(rows):
         return signals

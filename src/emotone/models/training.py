@@ -11,6 +11,8 @@ drawn comes from the seed and the number of the step, so training that was stopp
 
 **Each epoch** ends with the average of the network's recent parameters hearing the held-out speakers; the best such
 average is what training gives back. Then comes a checkpoint.
+
+**Several processes**, one for each GPU, can share the work: see `emotone.models.together`.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from emotone.models.examples import Examples, batches, n_steps
 from emotone.models.networks import CLOSED, Network
 from emotone.models.objective import Loss, precision_of
 from emotone.models.options import TrainingOptions
+from emotone.models.together import Hearing, Together
 
 __all__ = ["Examples", "Trained", "TrainingOptions", "embeddings_of", "logits_of", "train"]
 
@@ -78,16 +81,19 @@ def train(
 
     ``held_out``, of speakers who aren't in the examples, decides which epoch was the best and, with patience, when to
     stop; without them the last epoch is taken, or that of the number ``stop``. ``checkpoint`` is a file that is written
-    after each epoch; where it is there already, from the same training, training goes on from it.
+    after each epoch; where it is there already, from the same training, training goes on from it. Of several processes
+    (`emotone.models.together`) the first writes it, all read it, and all end with the same network.
 
     Raises `ExperimentError` when the loss isn't finite any more or memory runs out: the checkpoint of the last whole
     epoch stays. `ConfigError` for a checkpoint of another training.
     """
-    device = device_of(options.device)
-    state = _State(network.to(device), options)
-    identity = fingerprint(network, examples, options, seed, held_out)
+    together = Together.now()
+    device = together.device(device_of(options.device).type)
     loss_of = Loss(examples, options, device)
-    if checkpoint is not None and checkpoint.exists():
+    hearing = Hearing(network.to(device), teaching=loss_of.teaching, together=together)
+    state = _State(network, options)
+    identity = fingerprint(network, examples, options, seed, held_out)
+    if checkpoint is not None and together.told(checkpoint.exists()):
         state.load(checkpoint, identity, loss_of)
     per_epoch = n_steps(examples, options.batch, options.crop)
     total = per_epoch * options.epochs
@@ -100,15 +106,16 @@ def train(
             dealt = batches(examples, options.batch, options.crop, order)
             for step, rows in enumerate(dealt, per_epoch * state.epoch):
                 rng = np.random.default_rng([seed, 1, step])
-                torch.manual_seed(int(rng.integers(2**63)))  # dropout's, inside the fork
-                loss, parts = loss_of(state.network, rows, rng)
+                torch.manual_seed(int(rng.integers(2**63)) + together.rank)  # dropout's, inside the fork
+                loss, parts = loss_of(hearing, rows, rng)
                 state.update(loss, step, total)
                 for name, value in {"loss": float(loss.detach()), **parts}.items():
                     sums[name] = sums.get(name, 0.0) + value / per_epoch
                 if progress:
                     progress(step + 1, total)
-            state.close_epoch(sums, {} if held_out is None else scores_of(state.average, held_out, options))
-            if checkpoint is not None:
+            scores = {} if held_out is None else scores_of(state.average, held_out, options)
+            state.close_epoch(sums, together.told(scores))  # all have to stop after the same epoch
+            if checkpoint is not None and together.first:
                 state.save(checkpoint, identity, loss_of)
     if progress:
         progress(total, total)
@@ -295,8 +302,13 @@ def scores_of(network: Network, held_out: Examples, options: TrainingOptions) ->
     rows = np.flatnonzero(held_out.labelled)
     device = next(network.parameters()).device
     if len(rows) and options.label_share:
-        signals = [held_out.signals[int(row)] for row in rows]
-        logits = logits_of(network, signals, precision=precision_of(options.precision, device))
+        precision = precision_of(options.precision, device)
+
+        def listen(some: NDArray[np.int64]) -> NDArray[np.float64]:
+            return logits_of(network, [held_out.signals[int(row)] for row in some], precision=precision)
+
+        heard = Together.now().dealt(rows, listen)
+        rows, logits = (np.concatenate(parts) for parts in zip(*heard, strict=True))
         proba = softmax(np.where(held_out.allowed[rows], logits, CLOSED))
         truth = held_out.labels[rows].argmax(axis=1)
         nll = -np.log(np.maximum(proba[np.arange(len(rows)), truth], 1e-30)).mean()
@@ -305,8 +317,9 @@ def scores_of(network: Network, held_out: Examples, options: TrainingOptions) ->
         return {}
     still = dataclasses.replace(options, augment=0.0, transforms=(), mask_bands=0, mask_frames=0, label_share=0.0)
     loss_of, rng = Loss(held_out, still, device), np.random.default_rng(0)
+    hearing = Hearing(network, teaching=loss_of.teaching)
     with torch.inference_mode():
-        losses = [float(loss_of(network, rows, rng)[0]) for rows in batches(held_out, still.batch, still.crop, rng)]
+        losses = [float(loss_of(hearing, rows, rng)[0]) for rows in batches(held_out, still.batch, still.crop, rng)]
     return {"loss_held_out": float(np.mean(losses))}
 
 

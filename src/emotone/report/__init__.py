@@ -2,7 +2,8 @@
 
 The page loads nothing: it opens from a mail attachment, prints, reads on a phone, in the dark and by ear. What it
 shows depends on what the folder holds: ``result.json`` and ``predictions.parquet`` are needed, ``audit.json``,
-``ladder.json``, ``stress.json``, ``training.json`` and ``recogniser/`` add their sections.
+``ladder.json``, ``stress.json``, ``training.json`` and ``recogniser/`` add their sections. The folder of an archive
+(`emotone.batch`) has a page of its own kind.
 
 `build` makes the page, `save` writes it, `write` does both.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from emotone.comparison import Comparison, compare_all
 from emotone.errors import ExperimentError
-from emotone.report import _compared, _facts, _mistakes, _numbers, _page, _scores, _sound, _training, _trust
+from emotone.report import _archive, _compared, _facts, _mistakes, _numbers, _page, _scores, _sound, _training, _trust
 from emotone.report._html import Html
 from emotone.report._run import Run, read
 from emotone.report._scores import Section
@@ -70,7 +71,7 @@ def build(
     roots: Mapping[str, str | Path] | None = None,
     may_embed: Collection[str] = (),
 ) -> Page:
-    """The page of one run, or the comparison of several with the first.
+    """The page of one run, or the comparison of several with the first; or the page of one archive.
 
     ``may_embed`` names corpora whose recordings you may pass on although their licence isn't known to allow it, such
     as your own. Raises `ExperimentError` for a folder that isn't a run, or runs that can't be compared, `ConfigError`
@@ -79,6 +80,8 @@ def build(
     folders = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     if not folders:
         raise ExperimentError("No run is given; give the folder that emotone train wrote.")
+    if len(folders) == 1 and _archive.is_archive(folders[0]):
+        return _archive_page(folders[0])
     found = [read(folder) for folder in folders]
     given = {name: Path(root).expanduser() for name, root in (roots or {}).items()}
     if len(found) > 1:
@@ -158,6 +161,12 @@ def _finished(run: Run, headline: Html, sections: Sequence[Section | None]) -> P
     )
     anchors = tuple(section.anchor for section in kept)
     return Page(html, run.name, run.result.line(), anchors, run.folder / FILE)
+
+
+def _archive_page(folder: str | Path) -> Page:
+    html, title, line, anchors = _archive.page(folder)
+    beside = Path(FILE) if "://" in str(folder) else Path(folder) / FILE
+    return Page(html, title, line, anchors, beside)
 
 
 def _comparison(runs: Sequence[Run]) -> Page:

@@ -15,13 +15,21 @@ from emotone.report._scores import Section
 HEAT_STEPS = 20
 
 
-def document(*, title: str, condition: str, banner: Html, headline: Html, sections: Sequence[Section]) -> str:
+def document(
+    *,
+    title: str,
+    condition: str,
+    banner: Html,
+    headline: Html,
+    sections: Sequence[Section],
+    eyebrow: str = "emotone report",
+) -> str:
     """The page: what is loudest first, then the sections, with a list of them beside or above."""
     links = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections]
     contents = tag("details", tag("summary", "On this page"), tag("nav", tag("ol", *links), aria_label="On this page"))
     top = tag(
         "header",
-        tag("p", "emotone report", class_="eyebrow"),
+        tag("p", eyebrow, class_="eyebrow"),
         tag("h1", title),
         tag("p", condition, class_="condition"),
     )
