@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from emotone.cli import (
+    annotate,
     audit,
     benchmark,
     corpora,
@@ -20,8 +21,10 @@ from emotone.cli import (
     ladder,
     listen,
     models,
+    plugins,
     predict,
     report,
+    serve,
     stress,
     timeline,
     train,
@@ -41,6 +44,8 @@ app = typer.Typer(
 app.command("predict")(predict.predict)
 app.command("timeline")(timeline.timeline)
 app.command("listen")(listen.listen)
+app.command("annotate")(annotate.annotate)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("report")(report.report)
 app.command("audit")(audit.audit)
@@ -50,6 +55,7 @@ app.command("benchmark")(benchmark.benchmark)
 app.command("features")(features.features)
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(models.app, name="models")
+app.command("plugins")(plugins.plugins)
 
 INTERRUPTED = 130
 """The exit code of whatever Ctrl-C ended, as shells count it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "say",
     "stderr",
     "stdout",
+    "warnings_in_words",
 ]
 
 
@@ -57,6 +59,15 @@ def complain(message: str) -> None:
 def emit_json(document: Any) -> None:
     """One JSON document on one line of stdout."""
     typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Python's warnings, of emotone's own kinds and others, as sentences instead of two lines with the source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_, **__: complain(str(message))
+        yield
 
 
 @contextmanager

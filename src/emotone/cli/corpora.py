@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli.console import complain, emit_json, parse_roots, progress_bar, say, stderr, stdout
+from emotone.cli.console import (
+    complain,
+    emit_json,
+    parse_roots,
+    progress_bar,
+    say,
+    stderr,
+    stdout,
+    warnings_in_words,
+)
+from emotone.cli.new_corpus import new
 from emotone.errors import CorpusError, DownloadError
 
 if TYPE_CHECKING:
@@ -37,13 +47,18 @@ _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 @app.command("list")
 def list_corpora(as_json: AsJson = False) -> None:
     """The corpora emotone can read."""
-    from emotone import corpora
+    from emotone.cli.plugins import tell_of
+    from emotone.corpora import registry
 
-    records = [corpora.get(name) for name in corpora.names()]
+    added = registry.added()
+    package = {plugin.name: plugin.package for plugin in added if not plugin.trouble}
+    with warnings_in_words():
+        records = list(registry.records())
     if as_json:
-        emit_json([corpus.facts() for corpus in records])
+        emit_json([corpus.facts() | {"package": package.get(corpus.name, "emotone")} for corpus in records])
         return
     stdout().print(_overview(records))
+    tell_of(added)
     say("More about one: emotone corpora show NAME")
 
 
@@ -152,6 +167,9 @@ def export(
         return
     say(f"{made} holds {corpus.title} for {form}{' with' if copy_audio else ', without'} its recordings.")
     say(f"Licence: {_licence(corpus)}. Whoever gets it needs {made / 'README.md'} too.")
+
+
+app.command("new")(new)
 
 
 # ---- progress ----

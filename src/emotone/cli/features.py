@@ -82,7 +82,7 @@ def features(
     _name_failures(extracted.failures)
     n_rows = len(table) - len(extracted.failures)
     if n_rows:
-        _write(_with_features(table, front, extracted.X, extracted.failures), output)
+        _write(_with_features(table, front, extracted.X, extracted.failures), output, front)
         say(f"{output}: {n_rows} rows, {len(front.names)} features")
     if extracted.failures or not n_rows:
         raise typer.Exit(1)
@@ -90,8 +90,11 @@ def features(
 
 def _list(as_json: bool) -> None:
     from emotone import features
+    from emotone.cli.plugins import tell_of
 
-    facts = [_facts(name) for name in features.names()]
+    added = features.added()
+    package = {plugin.name: plugin.package for plugin in added if not plugin.trouble}
+    facts = [_facts(name) | {"package": package.get(name, "emotone")} for name in features.names()]
     if as_json:
         emit_json(facts)
         return
@@ -103,6 +106,7 @@ def _list(as_json: bool) -> None:
         words = [one["summary"], one["licence_note"], one["missing"]]
         table.add_row(one["name"], str(one["n_features"] or ""), options, "\n".join(filter(None, words)))
     stdout().print(table)
+    tell_of(added)
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -203,12 +207,13 @@ def _check_output(output: Path) -> None:
         require("pyarrow", extra="train")
 
 
-def _write(table: pd.DataFrame, output: Path) -> None:
-    """Write beside ``output`` and rename, so that a table is either whole or not there."""
+def _write(table: pd.DataFrame, output: Path, front: FrontEnd) -> None:
+    """Write beside ``output`` and rename, so that a table is either whole or not there. Parquet says in its footer by
+    which front-end, for ``emotone train --features``."""
     part = output.with_name(f".{output.name}.part")
     try:
         if output.suffix.lower() == ".parquet":
-            table.to_parquet(part, index=False)
+            _to_parquet(table, part, front)
         else:
             table.to_csv(part, index=False)
         part.replace(output)
@@ -216,6 +221,16 @@ def _write(table: pd.DataFrame, output: Path) -> None:
         raise ConfigError(f"{output} can't be written ({error.strerror or error}).") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _to_parquet(table: pd.DataFrame, path: Path, front: FrontEnd) -> None:
+    from emotone.extracted import FOOTER
+    from emotone.features import describe
+
+    arrow, parquet = require("pyarrow", extra="train"), require("pyarrow.parquet", extra="train")
+    rows = arrow.Table.from_pandas(table, preserve_index=False)
+    facts = {**(rows.schema.metadata or {}), FOOTER: json.dumps(describe(front)).encode()}
+    parquet.write_table(rows.replace_schema_metadata(facts), path)
 
 
 def _name_failures(failures: Sequence[Failure]) -> None:

@@ -301,11 +301,10 @@ def likely_corpus(files: Iterable[str]) -> str | None:
     paths = list(files)
     paths = paths[:: len(paths) // _LOOKED_AT + 1]
     fits = {}
-    for name in registry.names():
-        corpus = registry.get(name)
+    for corpus in registry.records():
         if corpus.pattern:
             matches = (match_name(corpus, file) for file in paths)
-            fits[name] = sum(match is not None and _is_labelled(corpus, match) for match in matches)
+            fits[corpus.name] = sum(match is not None and _is_labelled(corpus, match) for match in matches)
     best = max(fits, key=lambda name: fits[name], default=None)
     return best if best and fits[best] * 2 >= len(paths) > 0 else None
 

@@ -1,21 +1,23 @@
 """Which corpora there are: those of this package, then those that installed packages bring.
 
 A package brings one by an entry point of the group ``emotone.corpora`` whose name is the corpus's and whose
-value is its `Corpus` record. The built-in corpora come first, and a plug-in can't replace one of them.
+value is its `Corpus` record (`emotone.plugins`). The built-in corpora come first, and a plug-in can't replace one of
+them.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from emotone import plugins
 from emotone.corpora.record import Corpus
 from emotone.errors import ConfigError, unknown
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+__all__ = ["ENTRY_POINTS", "added", "get", "names", "records"]
 
-__all__ = ["get", "names"]
+ENTRY_POINTS = "emotone.corpora"
+"""The entry point group under which other packages register corpora."""
 
 _BUILT_IN = (
     "ravdess",
@@ -73,7 +75,7 @@ _BUILT_IN = (
 
 def names() -> tuple[str, ...]:
     """The names of all corpora: built-in ones, then those of installed packages in alphabetical order."""
-    return (*_BUILT_IN, *sorted(_plug_ins()))
+    return (*_BUILT_IN, *plugins.installed(ENTRY_POINTS, _BUILT_IN))
 
 
 def get(name: str) -> Corpus:
@@ -81,23 +83,31 @@ def get(name: str) -> Corpus:
     if name in _BUILT_IN:
         corpus: Corpus = importlib.import_module(f"emotone.corpora.{name}").CORPUS
         return corpus
-    plug_ins = _plug_ins()
-    if name not in plug_ins:
-        raise unknown("corpus", name, names())
-    return _load(plug_ins[name])
+    others = plugins.installed(ENTRY_POINTS, _BUILT_IN)
+    if name not in others:
+        raise unknown("corpus", name, (*_BUILT_IN, *others))
+    return _load(others[name])
 
 
-def _plug_ins() -> dict[str, EntryPoint]:
-    from importlib.metadata import entry_points
+def records() -> Iterator[Corpus]:
+    """All corpora, in the order of `names`; a broken plug-in is a warning (`emotone.plugins.PluginWarning`)."""
+    yield from (get(name) for name in _BUILT_IN)
+    for plugin in plugins.installed(ENTRY_POINTS, _BUILT_IN).values():
+        try:
+            yield _load(plugin)
+        except ConfigError as error:
+            plugins.warn_of(error)
 
-    return {entry.name: entry for entry in entry_points(group="emotone.corpora") if entry.name not in _BUILT_IN}
+
+def added() -> list[plugins.Plugin]:
+    """What other packages offer as corpora, whether or not it can be used."""
+    return plugins.found(ENTRY_POINTS, _BUILT_IN)
 
 
-def _load(entry: EntryPoint) -> Corpus:
-    try:
-        corpus = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"The corpus {entry.name!r} ({entry.value}) can't be loaded: {error}.") from error
-    if not isinstance(corpus, Corpus) or corpus.name != entry.name:
-        raise ConfigError(f"{entry.value} must be a Corpus whose name is {entry.name!r}, not {corpus!r}.")
+def _load(plugin: plugins.Plugin) -> Corpus:
+    corpus = plugin.load()
+    if not isinstance(corpus, Corpus) or corpus.name != plugin.name:
+        raise ConfigError(
+            f"{plugin.value} must be a Corpus whose name is {plugin.name!r}, not {corpus!r} ({plugin.package})."
+        )
     return corpus

@@ -10,30 +10,30 @@ learns nothing. `get` makes one by name; `extract` runs it over a table, `extrac
 `describe` and `from_description` take it to JSON and back, as a saved recogniser does.
 
 Packages add front-ends by the entry point group ``emotone.features``: the entry's name is the front-end's,
-its value the dataclass.
+its value the dataclass (`emotone.plugins`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from emotone import plugins
 from emotone.errors import ConfigError, RecogniserError, unknown
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     import numpy as np
     from numpy.typing import NDArray
 
     from emotone.features.extraction import Extracted, Failure, extract, extract_files
 
 __all__ = [
+    "ENTRY_POINTS",
     "Extracted",
     "Failure",
     "FrontEnd",
+    "added",
     "describe",
     "extract",
     "extract_files",
@@ -42,6 +42,9 @@ __all__ = [
     "gives_signals",
     "names",
 ]
+
+ENTRY_POINTS = "emotone.features"
+"""The entry point group under which other packages register front-ends."""
 
 _BUILT_IN = {
     "librosa180": "emotone.features.librosa180:Librosa180",
@@ -81,8 +84,12 @@ def gives_signals(frontend: FrontEnd) -> bool:
 
 def names() -> tuple[str, ...]:
     """What `get` takes: the built-in front-ends, then those of installed packages."""
-    installed = {point.name for point in entry_points(group="emotone.features")}
-    return (*_BUILT_IN, *sorted(installed - set(_BUILT_IN)))
+    return (*_BUILT_IN, *plugins.installed(ENTRY_POINTS, _BUILT_IN))
+
+
+def added() -> list[plugins.Plugin]:
+    """What other packages offer as front-ends, whether or not it can be used."""
+    return plugins.found(ENTRY_POINTS, _BUILT_IN)
 
 
 def get(name: str, **options: Any) -> FrontEnd:
@@ -137,19 +144,13 @@ def _class(name: str) -> Any:
     if name in _BUILT_IN:
         module, _, attribute = _BUILT_IN[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
-    for point in entry_points(group="emotone.features"):
-        if point.name == name:
-            return _plugged_in(point)
-    raise unknown("features", name, names())
-
-
-def _plugged_in(point: EntryPoint) -> Any:
-    try:
-        kind = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"The features {point.name!r} ({point.value}) can't be loaded: {error}.") from error
-    if not dataclasses.is_dataclass(kind) or getattr(kind, "name", None) != point.name:
-        raise ConfigError(f"{point.value} must be a dataclass whose name is {point.name!r}.")
+    others = plugins.installed(ENTRY_POINTS, _BUILT_IN)
+    if name not in others:
+        raise unknown("features", name, (*_BUILT_IN, *others))
+    plugin = others[name]
+    kind = plugin.load()
+    if not dataclasses.is_dataclass(kind) or getattr(kind, "name", None) != plugin.name:
+        raise ConfigError(f"{plugin.value} must be a dataclass whose name is {plugin.name!r} ({plugin.package}).")
     return kind
 
 
