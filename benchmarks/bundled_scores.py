@@ -9,7 +9,9 @@ thresholds of confidence and of sets come from the other networks' answers, so f
 over speakers (`emotone.metrics.interval`).
 
 That a head is fitted afterwards, and the size of its penalty, come from a look at RAVDESS's first fold, test speakers
-included; the scores ``without fold 1`` are free of it.
+included; the scores ``without fold 1`` are free of it. That the head of `open` is deaf to how its corpora differ from
+other speech was seen on RAVDESS, EMO-DB and nEMO, in networks before and after their last epoch: of CREMA-D alone, .40
+became .48 and .33 became .49 on RAVDESS, .26 .31 and .29 .31 on EMO-DB, .27 .30 and .27 .28 on nEMO.
 
 *Speaker known*: of each speaker k utterances are drawn, their labels unread, and left out of the test; ten times. The
 score beside it is of the same utterances with nobody known.
@@ -58,7 +60,7 @@ from emotone.prepared import Prepared
 
 RESULTS = Path(__file__).resolve().parent / "results" / "bundled.json"
 
-FOLDS = tuple(f"fold{k}" for k in range(1, 7))
+FOLDS = tuple(f"fold{k}+" for k in range(1, 7))
 BARS = {"ravdess": 0.66, "crema_d": 0.68, "emodb": 0.78}
 COUNTS = (1, 2, 4, 8, 16)
 DRAWS = 10
@@ -81,23 +83,44 @@ class Embedded:
         with np.load(WORK / f"{name}.embeddings.npz") as found:
             self.arrays = dict(found)
         own = table.iloc[self.arrays["rows"]]
-        self.embeddings = self.arrays["clean"].astype(float)
+        self.embeddings = self.arrays["embeddings"].astype(float)
         inside = own["corpus"].isin(learnt) & own["emotion"].isin(labels)
         inside &= ~own["speaker"].isin(left_out(TRAININGS[name].fold))
-        self.head, self.population = head_of(own[inside], self.embeddings[inside.to_numpy()], labels)
+        chosen = inside.to_numpy()
+        # Who is known is known from the same microphone, so perturbed utterances count as somebody else's.
+        voices = np.char.add(own["speaker"].to_numpy(str), np.where(self.arrays["changed"], " perturbed", ""))
+        given = own[inside].assign(voice=voices[chosen])
+        spoken = self.arrays["spoken"].astype(float) if set(labels) == set(OPEN_LABELS) else None
+        self.head, self.population = head_of(given, self.embeddings[chosen], labels, spoken)
 
 
-def head_of(table: pd.DataFrame, embeddings: np.ndarray, labels: tuple[str, ...]) -> tuple[Head, np.ndarray]:
-    """A head fitted to the utterances of a ``table``, their speakers unknown and known, and the population's mean."""
-    speakers = table["speaker"].to_numpy(str)
-    copies, population = by_known_speakers(embeddings, speakers, np.random.default_rng(0))
+def head_of(
+    table: pd.DataFrame, embeddings: np.ndarray, labels: tuple[str, ...], spoken: np.ndarray | None
+) -> tuple[Head, np.ndarray]:
+    """A head fitted to the utterances of a ``table``, their speakers unknown and known, and the population's mean.
+
+    With unlabelled ``spoken`` embeddings the head is deaf to how the mean of each corpus differs from them. That is for
+    one or two corpora: with five, what tells them from each other is learnt not to matter.
+    """
+    voices = table["voice"].to_numpy(str)
+    copies, population = by_known_speakers(embeddings, voices, np.random.default_rng(0))
     truth = (table["emotion"].to_numpy(str)[:, None] == np.array(labels)).astype(np.float32)
     corpus = table["corpus"].to_numpy(str)
     allowed = np.stack([truth[corpus == each].any(0) for each in corpus])
     weights = class_weights(truth, allowed, 1.0) * corpus_weights(corpus)
     n = len(copies) // len(table)
+    clean = ~np.char.endswith(voices, " perturbed")
+    deaf_to = None
+    if spoken is not None:
+        means = [embeddings[clean & (corpus == each)].mean(0) for each in np.unique(corpus)]
+        deaf_to = np.array(means) - spoken.mean(0)
     head = fit_head(
-        copies, np.tile(truth, (n, 1)), np.tile(allowed, (n, 1)), penalty=PENALTY, weights=np.tile(weights, n)
+        copies,
+        np.tile(truth, (n, 1)),
+        np.tile(allowed, (n, 1)),
+        penalty=PENALTY,
+        weights=np.tile(weights, n),
+        deaf_to=deaf_to,
     )
     return head, population
 
@@ -294,7 +317,7 @@ def scores() -> None:
     for condition in CONDITIONS:
         found["conditions"][condition] = answers.in_condition(condition).uar()
     for name, learnt in (("crema_d", ("crema_d",)), ("open", OPEN_CORPORA)):
-        found[f"{name} on ravdess"] = Answers(("crema",), OPEN_LABELS, learnt).of("ravdess", OPEN_LABELS).uar()
+        found[f"{name} on ravdess"] = Answers(("crema+",), OPEN_LABELS, learnt).of("ravdess", OPEN_LABELS).uar()
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
@@ -317,8 +340,8 @@ def ship() -> None:
     """Both recognisers: their weights, and from unheard speakers how sure they may be."""
     answers = Answers(FOLDS, LABELS)
     lines = [result_of(answers, corpus).summary() for corpus in BARS]
-    save("default", "default", EMOTIONS, LABELLED, shipped(answers), lines, licence="CC BY-NC-SA 4.0")
-    across = Answers(("crema",), OPEN_LABELS, OPEN_CORPORA).of("ravdess", OPEN_LABELS).uar()
+    save("default", "default+", EMOTIONS, LABELLED, shipped(answers), lines, licence="CC BY-NC-SA 4.0")
+    across = Answers(("crema+",), OPEN_LABELS, OPEN_CORPORA).of("ravdess", OPEN_LABELS).uar()
     condition = "ravdess six · across, trained on crema_d and emodb, speakers and corpus unseen"
     line = {
         "line": f"{metrics.format_score('uar', across['uar'], across['low'], across['high'])} · {condition}",
@@ -326,7 +349,7 @@ def ship() -> None:
         "uar": {"value": across["uar"], "low": across["low"], "high": across["high"]},
     }
     heard = shipped(answers, OPEN_CORPORA, OPEN_LABELS)
-    save("open", "crema", OPEN_LABELS, OPEN_CORPORA, heard, [line], licence="CC BY 4.0")
+    save("open", "crema+", OPEN_LABELS, OPEN_CORPORA, heard, [line], licence="CC BY 4.0")
 
 
 def save(

@@ -26,14 +26,14 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 LEVELS = {
     0: {"errors"},
-    1: {"audio", "decoding", "labels", "targets", "fetch", "synthetic"},
+    1: {"audio", "decoding", "labels", "targets", "fetch", "synthetic", "plugins"},
     2: {"corpora", "features", "models", "splits", "metrics", "augment", "voice", "circumplex", "live"},
     3: {"segment", "moments", "turns", "stream", "timeline", "summary", "formats"},
     4: {
-        *("recogniser", "saved", "card", "experiment", "experiment_file", "prepared", "result", "plots"),
+        *("recogniser", "saved", "card", "experiment", "experiment_file", "prepared", "extracted", "result", "plots"),
         *("audit", "ladder", "stress", "comparison", "benchmark"),
     },
-    5: {"batch", "server", "report"},
+    5: {"batch", "server", "client", "report"},
     6: {"cli"},
 }
 LEVEL = {unit: level for level, units in LEVELS.items() for unit in units}
@@ -55,7 +55,11 @@ HOMES = {
     "torch": {
         *(f"features/encoders/{name}.py" for name in ("_network", "_waveform", "_whisper")),
         *(f"models/{name}.py" for name in ("distillation", "enrolment", "finetune", "heads", "network")),
-        *(f"models/{name}.py" for name in ("networks", "objective", "perturbation", "training")),
+        *(f"models/{name}.py" for name in ("networks", "objective", "perturbation", "together", "training")),
+    },
+    **{
+        package: {"server/*"}
+        for package in ("fastapi", "starlette", "uvicorn", "websockets", "prometheus_client", "python_multipart")
     },
     "typer": {"cli/*"},
 }

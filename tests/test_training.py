@@ -17,7 +17,7 @@ from emotone.models.examples import Examples, batches, crops, n_steps, soft_labe
 from emotone.models.networks import Network, NetworkOptions  # noqa: E402
 from emotone.models.objective import class_weights, label_loss  # noqa: E402
 from emotone.models.options import TrainingOptions  # noqa: E402
-from emotone.models.perturbation import masked, perturb  # noqa: E402
+from emotone.models.perturbation import by_telephone, masked, perturb  # noqa: E402
 from emotone.models.training import logits_of, rate_factor, train  # noqa: E402
 
 RATE = 16_000
@@ -298,6 +298,28 @@ def test_perturbations_stay_in_time_and_are_repeatable(rng):
     for before, after in zip(signals, first, strict=True):
         lags = np.correlate(after.numpy(), before.numpy(), "full")
         assert abs(int(lags.argmax()) - 3999) <= 1
+
+
+def test_strength_touches_more_crops():
+    signals = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (200, 4000)).astype(np.float32))
+    touched = [
+        (perturb(signals, np.random.default_rng(1), strength) != signals).any(1).float().mean()
+        for strength in (0.3, 1.0, 2.0)
+    ]
+    assert touched[0] < 0.5 < touched[1] < touched[2]
+    assert touched[2] > 0.93
+
+
+def test_telephones_leave_a_band_in_eight_bits(rng):
+    signals = torch.from_numpy(rng.normal(0, 0.1, (40, 8000)).astype(np.float32))
+    heard = by_telephone(signals, rng, 1.0)
+    power = torch.fft.rfft(heard).abs().square().mean(0)
+    hertz = torch.fft.rfftfreq(8000, 1 / RATE)
+    inside = power[(hertz > 500) & (hertz < 2500)].mean()
+    assert power[hertz > 5000].mean() < 0.01 * inside
+    assert power[hertz < 50].mean() < 0.1 * inside
+    assert all(len(each.unique()) <= 255 for each in heard)
+    assert torch.equal(by_telephone(signals, rng, 0.0), signals)
 
 
 def test_stripes_are_zero_and_no_more_than_asked(rng):
