@@ -108,7 +108,7 @@ def test_publishing_is_trusted_and_asks_a_person() -> None:
 def test_versions_agree() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert citation["version"] == emotone.__version__
-    assert citation["license"] == PROJECT["license"]
+    assert citation["license"] == PROJECT["license"].partition(" AND ")[0]  # of the code; the weights have their own
     newest = re.search(r"^## (\S+) — (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest is not None
     assert newest[1] == emotone.__version__
