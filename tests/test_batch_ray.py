@@ -27,7 +27,7 @@ import emotone
 from emotone import audio, synthetic
 from emotone.errors import ConfigError, CorpusError
 
-ray = pytest.importorskip("ray", reason="needs Ray, the extra batch")
+ray = pytest.importorskip("ray", reason="needs Ray, the extra ray")
 pytest.importorskip("pyarrow", reason="needs pyarrow, the extra batch")
 
 from emotone.batch.ray_engine import RayEngine  # noqa: E402

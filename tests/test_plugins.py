@@ -126,7 +126,7 @@ def test_installed_examples_train_and_are_used_without_their_source(installed: P
     options = ["--frontend", "rhythm", "--model", "lda", "--protocol", "official", "--no-audit", "--jobs", "2"]
     found = json.loads(emotone_says("train", "--corpus", f"harbour={root}", *options, "--json", "-o", "run"))
     assert found["line"].endswith("harbour eight · official, 2 folds, speakers unseen")
-    recording = root / "anna" / "anna_boos_01.wav"
+    recording = SOURCE / "emotone" / "samples" / "angry.wav"
     answer = json.loads(emotone_says("predict", "--model", "run/recogniser", "--json", str(recording)))
     assert set(answer["scores"]) == set(speech.values())
     record = json.loads(emotone_says("corpora", "list", "--json"))[-1]

@@ -244,7 +244,7 @@ FILES = sorted(
 def undocumented(file: Path) -> Iterator[str]:
     """The public functions, classes and methods of a file that have no docstring, and the file if it has none.
 
-    A name that begins with an underscore isn't public; nor is what is inside a function; nor a method that says with
+    A name that begins with an underscore isn't public; nor is what is inside a function, nor an overload; nor a method that says with
     `override` or by its class's parents what it is for.
     """
     tree = ast.parse(file.read_text("utf-8"))
@@ -257,6 +257,8 @@ def undocumented(file: Path) -> Iterator[str]:
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 name = f"{place}{child.name}"
                 if child.name.startswith("_") or (not place and listed and child.name not in listed):
+                    continue
+                if any(ast.unparse(decorator).endswith("overload") for decorator in child.decorator_list):
                     continue
                 if not ast.get_docstring(child):
                     yield name

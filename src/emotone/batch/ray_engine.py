@@ -102,7 +102,7 @@ class RayEngine:
         Raises `MissingExtra` without Ray, `ConfigError` where the cluster can't be reached, has other versions of what
         computes, or no machine any more, and whatever ``tasks`` raises.
         """
-        ray = require("ray", extra="batch")
+        ray = require("ray", extra="ray")
         first = next(tasks, None)  # what can't be listed is said before a cluster starts
         if first is None:
             return
