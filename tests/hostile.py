@@ -186,6 +186,7 @@ def idle_connections(port: int, n: int, begin: bytes = b"") -> Iterator[list[soc
 
 def fuzz(url: str, n: int, *, seed: int = 0, token: str = "") -> tuple[Counter[int], list[str], float]:
     """Send ``n`` requests that schemathesis makes of the server's OpenAPI description, valid and invalid ones in turns.
+    A description can't hold recordings, so those that are sent as a body come from here.
 
     Returns how many answers had which status, what was wrong with answers, and the seconds that the slowest took. Wrong
     are 500 and above, but for a 503 that says why and when to come back; refusals without words; and no answer at all.
@@ -193,7 +194,10 @@ def fuzz(url: str, n: int, *, seed: int = 0, token: str = "") -> tuple[Counter[i
     import hypothesis
     import requests
     import schemathesis
+    from hypothesis import strategies
 
+    bodies = strategies.sampled_from(list(recordings(seed=seed).values())) | strategies.binary()
+    schemathesis.openapi.media_type("application/octet-stream", bodies, aliases=["audio/*"])
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     operations = [operation.ok() for operation in schema.get_all_operations()]
     statuses: Counter[int] = Counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -471,6 +472,23 @@ def test_a_voice_is_learnt_from_the_microphone(page, server):
     page.until(lambda: page.phase == "idle")
     assert "is known, from 2 utterances" in page.voice_status.text
     assert page.complaints() == []
+
+
+def test_a_voice_that_the_server_forgot_is_dropped(page, made_up):
+    with serving(workers=1, decoders=1, voice_keep_seconds=1) as forgetful:
+        page.open(forgetful)
+        page.learn_files.send_keys(str(made_up))
+        page.until(lambda: page.phase == "idle" and "is known" in page.voice_status.text)
+        time.sleep(1.2)
+        page.press("record")
+        page.until(lambda: "has forgotten your voice" in page.voice_status.text)
+        page.until(lambda: page.phase == "idle" and page.trouble.is_displayed())
+        assert "Calibrate again" in page.trouble_words.text
+        assert not page.forget.is_displayed()
+        page.speak(0.5)  # by what is known of anybody
+        page.finish()
+        assert page.rows()
+        assert page.complaints() == []
 
 
 # --- who may ---

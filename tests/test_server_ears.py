@@ -50,6 +50,7 @@ def test_under_load_thoughts_are_fewer_but_segments_the_same():
     signal = np.tile(audio.load(SAMPLE), 4)
     calm, busy = ears(), ears(is_busy=True)
     fresh: dict[Ears, list[bool]] = {calm: [], busy: []}
+    glanced: dict[Ears, list[bool]] = {calm: [], busy: []}
     segments = {}
     for each in (calm, busy):
         found = []
@@ -58,11 +59,14 @@ def test_under_load_thoughts_are_fewer_but_segments_the_same():
             if each.is_due and each.speaking:
                 guess, is_fresh = each.guess(time.monotonic() + 1)
                 fresh[each].append(is_fresh)
+                glanced[each].append(is_fresh and each.has_glanced)
                 assert guess is None or guess.scores
         segments[each] = found + each.flush()
     assert segments[calm] == segments[busy]
     assert all(fresh[calm])
     assert 0 < sum(fresh[busy]) < 0.7 * len(fresh[busy])
+    assert not any(glanced[calm])
+    assert 0 < sum(glanced[busy]) <= sum(fresh[busy])
 
 
 def test_a_thought_that_would_come_too_late_is_the_last_one():

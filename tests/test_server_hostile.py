@@ -96,6 +96,23 @@ def test_whoever_asks_first_is_told_before_sending(server):
     assert b"100 Continue" not in said
 
 
+def test_whoever_listens_while_sending_is_told_at_once(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        begun = time.monotonic()
+        connection.sendall(head(Content_Length="500000000") + b"x" * 1000)
+        said = b""
+        while not said.endswith(b"}"):
+            more = connection.recv(65536)
+            assert more, said
+            said += more
+        assert time.monotonic() - begun < 2
+        assert said.startswith(b"HTTP/1.1 413")
+        assert b"connection: close" in said.lower()
+        connection.sendall(b"x" * 100_000)  # which is still taken, for those who only listen later
+        assert connection.recv(65536) == b""
+        assert 2 < time.monotonic() - begun < 9
+
+
 def test_slow_heads_and_silent_connections_are_closed(server):
     begun = time.monotonic()
     with ThreadPoolExecutor(30) as many:

@@ -88,6 +88,18 @@ def test_a_recogniser_that_is_not_there_is_told_before_anything_is_served():
     assert "Traceback" not in said
 
 
+def test_decoders_that_cannot_start_are_told_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'emotone.server.decoder' in sys.orig_argv:\n    os._exit(1)\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = started(decoders=1)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "emotone: The processes that decode recordings can't be started: they end" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_commands_in_the_docs_run(tmp_path):
     (tmp_path / "speech.wav").write_bytes(SAMPLE.read_bytes())

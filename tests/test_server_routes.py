@@ -241,7 +241,9 @@ def test_a_voice_is_known_until_it_is_forgotten(client):
     assert gone.status_code == 404
     assert "Calibrate again" in gone.json()["error"]
     silence = audio.encode_wav(np.zeros(16_000, np.float32))
-    assert client.post("/v1/voices", content=silence).status_code == 422
+    unheard = client.post("/v1/voices", content=silence)
+    assert unheard.status_code == 422
+    assert unheard.json()["error"].startswith("Nobody speaks in what was sent, or too shortly")
 
 
 # --- mistakes ---
@@ -256,8 +258,10 @@ def test_a_voice_is_known_until_it_is_forgotten(client):
         ("/v1/predict?model=none", b"x", 404, "there are: default, open"),
         ("/v1/predict?voice=none", b"x", 404, "Calibrate again"),
         ("/v1/timeline?format=xls", b"x", 400, "Unknown format 'xls'"),
-        ("/v1/timeline?channels=left", b"x", 422, "channels"),
-        ("/v1/timeline?job=maybe", b"x", 422, "job"),
+        ("/v1/timeline?channels=left", b"x", 400, "channels is mix or each, not 'left'."),
+        ("/v1/timeline?job=maybe", b"x", 400, "job is auto, always or never, not 'maybe'."),
+        ("/v1/timeline?adapt=perhaps", b"x", 400, "adapt is true or false, not 'perhaps'."),
+        ("/v1/timeline?channels=" + 200 * "x", b"x", 400, "xxx...."),
         ("/v1/nothing", b"x", 404, "/docs"),
     ],
 )
@@ -330,7 +334,27 @@ def test_the_page_the_docs_and_signs_of_life(client):
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
     metrics = client.get("/metrics").text
     assert 'emotone_requests_total{route="/v1/predict",status="200"}' in metrics
+    assert "emotone_provisional_glances_total 0.0" in metrics
     assert "python_info" not in metrics
+
+
+def test_the_description_names_what_is_served(client):
+    api = client.get("/openapi.json").json()
+    routes = {(path, method): about for path, methods in api["paths"].items() for method, about in methods.items()}
+    told = {
+        (*route, each["name"]): each["schema"]
+        for route, about in routes.items()
+        for each in about.get("parameters", [])
+    }
+    for path in ("/v1/predict", "/v1/timeline", "/v1/voices"):
+        assert told[path, "post", "model"]["enum"] == ["default", "open"]
+    assert told["/v1/predict", "post", "voice"] == {"type": "string", "title": "Voice"}
+    for route in (("/v1/timeline", "post"), ("/v1/export", "post"), ("/v1/jobs/{id}/result", "get")):
+        assert told[*route, "format"]["enum"] == list(formats.names())
+    hearing = {path for (path, _), about in routes.items() if "422" in about["responses"]}
+    assert hearing == {"/v1/predict", "/v1/timeline", "/v1/voices"}, "422 is for what is wrong with a recording"
+    assert "ValidationError" not in str(api)
+    assert "default or open" in client.get("/docs").text
 
 
 def test_every_answer_keeps_browsers_strict(client):

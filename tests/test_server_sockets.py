@@ -168,6 +168,7 @@ def test_what_a_stream_cannot_begin_with(server, first, words):
         [error, code] = told(socket)
     assert error["type"] == "error"
     assert words in error["error"]
+    assert 400 <= error["status"] < 500
     assert code == 1008
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli.console import say
+from emotone.cli.console import complain, say
 from emotone.cli.recordings import one_thread_for_algebra
 
 __all__ = ["serve"]
@@ -48,6 +48,7 @@ def serve(
     SIGTERM and Ctrl-C finish what was begun.
     """
     from emotone import server
+    from emotone.server.refusal import Refusal
     from emotone.server.settings import as_toml, gathered
 
     options = {
@@ -64,4 +65,8 @@ def serve(
     one_thread_for_algebra()
     if not settings.is_local and not settings.tokens:
         say("Everybody who can reach this machine can use this server.")
-    server.run(settings)
+    try:
+        server.run(settings)
+    except Refusal as refusal:  # of the machine, and not for how it was called
+        complain(str(refusal))
+        raise typer.Exit(1) from None

@@ -39,7 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def run(settings: Settings | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish what was begun. Raises as `create_app` does, and `ConfigError` for an
-    address that can't be bound or mustn't."""
+    address that can't be bound or mustn't, and `EmotoneError` where processes that decode recordings can't be
+    started."""
     _require()
     from emotone.server import listener
 

@@ -19,7 +19,7 @@ from emotone.server.guard import Guard
 from emotone.server.jobs import Jobs
 from emotone.server.metrics import CONTENT_TYPE_LATEST
 from emotone.server.refusal import Refusal
-from emotone.server.routes import refused, router
+from emotone.server.routes import misread, refused, router
 from emotone.server.service import Service
 from emotone.server.settings import Settings
 from emotone.server.sockets import Conversation
@@ -66,6 +66,7 @@ def create(settings: Settings) -> FastAPI:
     _add_signs_of_life(app, service)
     _add_page(app)
     _add_errors(app)
+    app.openapi_schema = documents.completed(app.openapi(), service.models.names)
     return app
 
 
@@ -127,8 +128,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        return answers.failure(Refusal(422, f"{first['loc'][-1]}: {first['msg']}."))
+        return answers.failure(misread(error.errors()[0]))
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:

@@ -197,8 +197,13 @@ class Decoders:
         return [process.pid for process in self._all]
 
     async def start(self) -> None:
-        """Start all of them."""
-        await asyncio.gather(*(self._add() for _ in range(self._n)))
+        """Start all of them. Raises `Refusal` if they can't be, with words for whoever starts the server."""
+        try:
+            await asyncio.gather(*(self._add() for _ in range(self._n)))
+        except OSError as error:
+            raise _unstartable(error.strerror or str(error)) from error
+        except Refusal as refusal:
+            raise _unstartable("they end, or hang, before they are ready") from refusal
 
     async def stop(self) -> None:
         """End all of them."""
@@ -280,6 +285,15 @@ class Decoders:
             self.end(process)
             raise
         self._free.put_nowait(process)
+
+
+def _unstartable(why: str) -> Refusal:
+    return Refusal(
+        503,
+        f"The processes that decode recordings can't be started: {why}. Each needs memory, a place among the processes "
+        "that may run, and on Linux leave to filter its own system calls (seccomp). See what this machine, or the "
+        "container or unit that it runs in, forbids.",
+    )
 
 
 def _environment() -> dict[str, str]:

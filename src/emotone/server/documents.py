@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "STYLE",
     "TIMELINE",
     "VOICES",
+    "completed",
     "page",
 ]
 
@@ -85,7 +87,7 @@ _WHY = {
     408: "The recording came too slowly.",
     409: "That can't be done with this model, or not yet.",
     413: "Too large, or too long.",
-    422: "The recording can't be read, or a parameter has a value that can't be.",
+    422: "The recording can't be read, or nobody speaks in it who should.",
     429: "Too much at once. Retry-After says when to come back.",
     500: "A mistake of the server.",
     503: "It ends, or has no room. Retry-After says when to come back.",
@@ -123,7 +125,7 @@ def _answers(
 ) -> _Responses:
     """The ``responses`` of a route."""
     found: _Responses = {status: {"description": words, **({"content": content} if content else {})}}
-    for each in (400, 401, 403, 422, 429, 500, 503, *why):
+    for each in (400, 401, 403, 429, 500, 503, *why):
         found[each] = {"description": _WHY[each], "content": {"application/json": {"schema": _ERROR}}}
     return found
 
@@ -136,7 +138,7 @@ def _route(responses: _Responses, body: dict[str, Any] | None = None, *, tag: st
     return {"responses": responses, "openapi_extra": body or {}, "tags": [tag], "status_code": status}
 
 
-_UPLOAD_ERRORS = (404, 408, 409, 413)
+_UPLOAD_ERRORS = (404, 408, 409, 413, 422)
 _TRY = "curl -sS {base}{path}"
 
 MODELS = _route(_answers(200, "All models.", _json({"type": "object"})), tag="What there is")
@@ -183,6 +185,33 @@ METRICS = _route(
 )
 
 
+def completed(api: dict[str, Any], models: Sequence[str]) -> dict[str, Any]:
+    """The OpenAPI document ``api`` as FastAPI makes it, with what it can't know: the names of the ``models`` and of
+    formats, and that what can't be validated is a 400 with our words."""
+    for methods in api["paths"].values():
+        for about in methods.values():
+            about["responses"] = {
+                status: told for status, told in about["responses"].items() if "HTTPValidationError" not in str(told)
+            }
+            for each in about.get("parameters", []):
+                each["schema"] = _named(each["name"], each["schema"], models)
+    for name in ("HTTPValidationError", "ValidationError"):
+        api.get("components", {}).get("schemas", {}).pop(name, None)
+    return api
+
+
+def _named(name: str, schema: dict[str, Any], models: Sequence[str]) -> dict[str, Any]:
+    """A parameter's schema. One that may be left out isn't null: addresses have no such thing."""
+    found = dict(schema)
+    if found.pop("anyOf", None):
+        found["type"] = "string"
+    if name == "model":
+        found["enum"] = list(models)
+    elif name == "format":
+        found["enum"] = list(formats.names())
+    return found
+
+
 # --- a page for people ---
 
 _COMMANDS = {
@@ -206,7 +235,8 @@ webm; channels, model, voice, adapt and token may stand beside it. The server an
 sound in binary messages, and at the end {"type": "stop"}. What comes back: {"type": "segment", "segment": ...} as \
 soon as one is certain, \
 {"type": "provisional", "seconds": ..., "speaking": ..., "segment": ...} twice a second of sound, and last \
-{"type": "end", "seconds": ...}; or {"type": "error", "error": ...}."""
+{"type": "end", "seconds": ...}; or {"type": "error", "error": ..., "status": what HTTP \
+would say}."""
 
 STYLE = """\
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }

@@ -57,6 +57,11 @@ class Ears:
         return self._stream.speaking
 
     @property
+    def has_glanced(self) -> bool:
+        """Whether the last new thought comes from the last moments only, since there was much to do."""
+        return self._attention.has_glanced
+
+    @property
     def bytes_to_tick(self) -> int:
         """How many bytes it takes until something provisional is due."""
         frames = -(-(self._ticks + 1) * _TICK * self._form.rate // 1) - self._n_frames
@@ -87,7 +92,7 @@ class Ears:
         is_recent = self._last is not None and self._ticks - self._last_tick < _GOOD_FOR
         if time.monotonic() > by or (is_busy and is_recent):
             return self._last, False
-        self._attention.is_glancing = is_busy
+        self._attention.is_glancing, self._attention.has_glanced = is_busy, False
         try:
             self._last, self._last_tick = self._stream.provisional, self._ticks
         finally:
@@ -104,6 +109,8 @@ class _Attention:
     """How closely is heard just now."""
 
     is_glancing: bool = False
+    has_glanced: bool = False
+    """Whether there was more to hear than the last moments."""
     window: Segment | None = None
     """What was heard with the last piece of sound, if anything was."""
 
@@ -122,6 +129,7 @@ class _Attentive:
             return found
         if self._attention.window is not None:
             return self._attention.window, None
+        self._attention.has_glanced = len(source) > _GLANCE
         return self._recogniser.hear(source[-_GLANCE:])
 
     def judged(self, scores: Mapping[str, float], *, start: float, end: float, flags: tuple[str, ...]) -> Segment:

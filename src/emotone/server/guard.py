@@ -26,6 +26,7 @@ __all__ = ["Guard"]
 _log = logging.getLogger("emotone.server")
 
 _OPEN = "/v1/limits"  # tells whether there is a token
+_TOO_LARGE = 413
 _DISCARDED_BYTES, _DISCARD_SECONDS = 1 << 30, 5.0
 
 _HEADERS = {
@@ -142,7 +143,8 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
-            await self._discard()
+            if self.status != _TOO_LARGE:
+                await self._discard()
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
@@ -151,6 +153,11 @@ class _Answer:
             )
             if not self._is_read:
                 headers["Connection"] = "close"
+        elif self.status == _TOO_LARGE and not self._is_read and not message.get("more_body", False):
+            # Much may still come, or nothing: whoever listens meanwhile is told now, the others once they have sent.
+            await self._send({**message, "more_body": True})
+            await self._discard()
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
     async def _discard(self) -> None:

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from emotone.errors import ConfigError
 from emotone.server import app as application
 from emotone.server import confinement
+from emotone.server.refusal import Refusal
 from emotone.server.service import Service
 from emotone.server.settings import Settings
 
@@ -37,7 +38,8 @@ _FULL = (
 
 
 def run(settings: Settings) -> None:
-    """Serve until a signal ends it. Raises `ConfigError` for an address that can't be bound."""
+    """Serve until a signal ends it. Raises `ConfigError` for an address that can't be bound, and `Refusal` where no
+    recording could be decoded."""
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     confinement.keep_others_out()
     with _bound(settings) as bound:
@@ -73,6 +75,15 @@ class Listener(uvicorn.Server):
                 lifespan="on",
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the service before uvicorn does: what fails in there is a traceback, and here a sentence."""
+        try:
+            await self._service.start()
+        except Refusal:
+            await self._service.stop()
+            raise
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First finish what was begun; a second signal ends it now."""

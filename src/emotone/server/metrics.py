@@ -50,6 +50,11 @@ class Metrics:
             "Provisional answers that weren't renewed for want of time.",
             registry=self.registry,
         )
+        self.glances = Counter(
+            "emotone_provisional_glances",
+            "Provisional answers from the last moments of an utterance, for want of time.",
+            registry=self.registry,
+        )
 
     def heard(self, way: str, n_samples: int) -> None:
         """Count sound of 16 kHz."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -21,11 +22,12 @@ from emotone.server.service import Service
 from emotone.server.uploads import Upload, body, received
 from emotone.stream import StreamOptions
 
-__all__ = ["router"]
+__all__ = ["misread", "refused", "router"]
 
 router = APIRouter()
 
 _MOST_EXPORTED_BYTES = 64_000_000  # of JSON
+_LONGEST_QUOTED = 100  # characters of a value that can't be
 _AT_ONCE, _IN_TIME = 1.0, 4.0  # seconds by which pieces of timelines should be heard: somebody waits, or asks later
 
 
@@ -218,7 +220,9 @@ async def calibrate(request: Request, model: str | None = None) -> Response:
                 found for upload in uploads if (found := await service.embedding(recogniser, upload)) is not None
             ]
     if not embeddings:
-        raise Refusal(422, "What was sent is silent or too short to know a voice from. Send speech.")
+        raise Refusal(
+            422, "Nobody speaks in what was sent, or too shortly to know a voice by. Send some seconds of speech."
+        )
     knowing = recogniser.knowing(embeddings)
     name = service.voices.add(knowing, model or service.models.default)
     return as_json({"voice": name, "utterances": len(embeddings)})
@@ -241,3 +245,14 @@ def refused(error: Exception) -> Refusal:
     if isinstance(error, ConfigError):
         return Refusal(400, str(error))
     return Refusal(400, str(error))
+
+
+def misread(error: Mapping[str, Any]) -> Refusal:
+    """What pydantic's ``error`` about a parameter means to whoever asked."""
+    name, given = error["loc"][-1], repr(error.get("input"))
+    given = given if len(given) <= _LONGEST_QUOTED else given[:_LONGEST_QUOTED] + "..."
+    if error["type"] == "bool_parsing":
+        allowed = "true or false"
+    else:
+        allowed = str(error.get("ctx", {}).get("expected", "")).replace("'", "") or "something else"
+    return Refusal(400, f"{name} is {allowed}, not {given}.")

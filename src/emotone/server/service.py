@@ -59,7 +59,10 @@ class Service:
         self._streams: dict[Leaving, str] = {}
 
     async def start(self) -> None:
-        """Start processes and threads, and have everything run once."""
+        """Start processes and threads, and have everything run once, if that wasn't done yet. Raises `Refusal` where no
+        recording could be decoded."""
+        if self.is_ready:
+            return
         self.scheduler.start()
         await asyncio.gather(self.decoders.start(), asyncio.to_thread(self.models.warm_up))
         self.metrics.watch(self)

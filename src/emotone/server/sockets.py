@@ -25,7 +25,7 @@ from emotone.server.ears import Ears
 from emotone.server.frames import Task
 from emotone.server.greeting import Greeting
 from emotone.server.inbox import Inbox
-from emotone.server.refusal import BAD_DATA, GOING_AWAY, Refusal
+from emotone.server.refusal import GOING_AWAY, Refusal
 from emotone.server.service import Service
 
 __all__ = ["Conversation"]
@@ -64,11 +64,9 @@ class Conversation:
         except (WebSocketDisconnect, _GoneError):
             pass
         except Refusal as refusal:
-            await self._fail(str(refusal), refusal.code)
-        except AudioError as error:
-            await self._fail(str(error), BAD_DATA)
-        except ConfigError as error:
-            await self._fail(str(error), 1008)
+            await self._fail(refusal)
+        except (AudioError, ConfigError) as error:
+            await self._fail(Refusal(422 if isinstance(error, AudioError) else 400, str(error)))
 
     def leave(self) -> None:
         """Say what is left to say and close, since the server ends."""
@@ -127,7 +125,7 @@ class Conversation:
         if too_long:
             raise Refusal(413, f"A stream lasts {settings.max_stream_seconds:g} s at most. Begin another one.")
         if self._is_leaving:
-            await self._send({"type": "error", "error": _OVER})
+            await self._send({"type": "error", "error": _OVER, "status": 503})
         else:
             await self._send({"type": "end", "seconds": ears.seconds})
 
@@ -215,6 +213,8 @@ class Conversation:
             guess, is_fresh = await self._run(partial(ears.guess, by), by=by)
             if not is_fresh:
                 self._service.metrics.stale.inc()
+            elif ears.has_glanced:
+                self._service.metrics.glances.inc()
         await self._send(
             {
                 "type": "provisional",
@@ -243,10 +243,10 @@ class Conversation:
         except (TimeoutError, RuntimeError, WebSocketDisconnect):
             raise _GoneError from None
 
-    async def _fail(self, sentence: str, code: int) -> None:
+    async def _fail(self, refusal: Refusal) -> None:
         with suppress(_GoneError):
-            await self._send({"type": "error", "error": sentence})
-        await self._close(code)
+            await self._send({"type": "error", "error": str(refusal), "status": refusal.status})
+        await self._close(refusal.code)
 
     async def _close(self, code: int) -> None:
         if self._websocket.application_state == WebSocketState.CONNECTED:

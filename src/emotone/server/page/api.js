@@ -176,6 +176,7 @@ export class Listening {
       this.on.provisional(message);
     } else if (message.type === "error") {
       this.sentence = message.error;
+      this.status = message.status;
     } else if (message.type === "end") {
       this.close(null);
     }
@@ -212,6 +213,6 @@ export class Listening {
     this.over = true;
     this.socket.close();
     this.finish(sentence);
-    if (sentence) this.on.lost(sentence);
+    if (sentence) this.on.lost(sentence, this.status);
   }
 }

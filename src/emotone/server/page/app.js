@@ -10,8 +10,10 @@ import { Voice } from "./voice.js";
 import { clock, isQuiet, lasting, percent, size, spoken, stem, useColours } from "./words.js";
 
 const SILENT_FOR = 3; // seconds of nothing at all, after which the microphone seems to be muted
+const FORGOTTEN = "The server has forgotten your voice. Calibrate once more.";
 const BEHIND = 5; // seconds of sound that wait to be sent, after which the connection is too slow
 
+const isGone = (status) => status === 404 || status === 410;
 const find = (id) => document.getElementById(id);
 let limits = {};
 let models = [];
@@ -137,7 +139,7 @@ async function record() {
   const { model: name, voice: known, adapt } = settings();
   const start = { encoding: "s16le", rate: Math.round(microphone.rate), channels: 1, model: name, voice: known, adapt };
   const listening = new api.Listening(start, { ready: useStream, segment: addSegment, provisional: showProvisional, lost: lose });
-  recording = { microphone, listening, tape: new Tape(Math.round(microphone.rate)), longest: limits.max_stream_seconds ?? Infinity };
+  recording = { microphone, listening, known, tape: new Tape(Math.round(microphone.rate)), longest: limits.max_stream_seconds ?? Infinity };
   timeline.rows[0].shape = recording.tape.shape;
   timeline.live = true;
   heardWith = JSON.stringify(settings());
@@ -197,13 +199,14 @@ async function stopRecording(why = "") {
 }
 
 // The connection broke, or the server refused: what was heard is kept, and so is the sound.
-async function lose(sentence) {
+async function lose(sentence, status) {
   if (!recording) return;
-  const { microphone, stopping } = recording;
+  const { microphone, stopping, known } = recording;
   recording.stopping = true;
   if (!stopping) await microphone.stop();
   const heard = segments.at(-1)?.end ?? 0;
   const kept = segments.length ? `What was heard until ${clock(heard)} is kept` : "Nothing was heard yet";
+  if (known && isGone(status)) voice.lose(FORGOTTEN);
   keepRecording("");
   say(`Stopped. ${kept}; the sound is kept, too.`);
   complain(`${sentence} ${kept}, and the sound (${clock(source.seconds)}) can be played, saved and heard again.`, { rehear: true });
@@ -277,7 +280,7 @@ async function hear() {
   } catch (error) {
     ({ segments, heardWith } = before);
     if (segments.length) present();
-    if (error.status === 404 && asked.voice) voice.lose("The server has forgotten your voice. Calibrate once more.");
+    if (asked.voice && isGone(error.status)) voice.lose(FORGOTTEN);
     say(error.name === "AbortError" ? "Cancelled." : "It wasn’t heard.");
     fail(error);
   }
