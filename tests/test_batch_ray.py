@@ -33,6 +33,9 @@ pytest.importorskip("pyarrow", reason="needs pyarrow, the extra batch")
 from emotone.batch.ray_engine import RayEngine  # noqa: E402
 from emotone.batch.work import LOST, Annotator, Item, Job, Piece, Task  # noqa: E402
 
+# Ray itself leaves files of its logs open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 SOURCE = Path(emotone.__file__).resolve().parents[1]
 MAIN = "from emotone.cli import main\nif __name__ == '__main__':\n    main()"
 

@@ -244,8 +244,8 @@ FILES = sorted(
 def undocumented(file: Path) -> Iterator[str]:
     """The public functions, classes and methods of a file that have no docstring, and the file if it has none.
 
-    A name that begins with an underscore isn't public; nor is what is inside a function, nor an overload; nor a method that says with
-    `override` or by its class's parents what it is for.
+    A name that begins with an underscore isn't public; nor is what is inside a function, nor an overload; nor a method
+    that says with `override` or by its class's parents what it is for.
     """
     tree = ast.parse(file.read_text("utf-8"))
     if not ast.get_docstring(tree):

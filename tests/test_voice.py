@@ -164,6 +164,13 @@ def test_silence_noise_and_music_are_none(rng):
     assert not voice.speaks(np.zeros(0, np.float32))
 
 
+def test_who_speaks_before_a_bang_is_heard(rng):
+    signal = 0.1 * synthetic.speech("neutral", 3, rng=rng, seconds=2.0)
+    banged = np.concatenate([signal, np.zeros(16_000, np.float32)]).astype(np.float32)
+    banged[-100:] = 0.99
+    assert voice.speaks(banged)
+
+
 def test_no_more_is_heard_than_it_takes(rng, monkeypatch):
     signal = np.tile(synthetic.speech("neutral", 2, rng=rng, seconds=2.0), 30)
     heard = []

@@ -22,6 +22,7 @@ import itertools
 import os
 import platform
 import queue
+import socket
 import threading
 import time
 from collections import deque
@@ -51,6 +52,7 @@ PATIENCE = 600.0
 """Seconds without any actor after which the run ends: an autoscaler may take minutes for a machine."""
 SIGN = 2.0
 """Seconds after which an actor that is still busy with a recording says so."""
+KNOCK_SECONDS = 10.0
 STARTS = 3
 """Attempts to start: a fresh cluster, and actors that die before the first one has started."""
 SETTLING = 0.05
@@ -137,6 +139,7 @@ def _join(ray: Any, options: dict[str, Any]) -> None:
     """``ray.init``, or a sentence. A fresh cluster has half a minute to start, which a busy machine may not give it at
     the first attempt."""
     where = options["address"]
+    _knock(where)
     for left in reversed(range(STARTS if where == "local" else 1)):
         try:
             with _no_reports_home():
@@ -151,6 +154,20 @@ def _join(ray: Any, options: dict[str, Any]) -> None:
                 f"The Ray cluster at {where} can't be used: {reason} Start one with: ray start --head. Or leave "
                 "--address out for a fresh one on this machine."
             ) from error
+
+
+def _knock(where: str) -> None:
+    """Whether anybody listens at ``host:port``: Ray itself would try for minutes. Raises `ConfigError`."""
+    host, _, port = where.rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+    except OSError as error:
+        raise ConfigError(
+            f"The Ray cluster at {where} can't be used: nobody answers there ({error}). Start one with: ray start "
+            "--head. Or leave --address out for a fresh one on this machine."
+        ) from error
 
 
 def _same_emotone() -> dict[str, Any]:
