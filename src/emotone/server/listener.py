@@ -31,9 +31,10 @@ _log = logging.getLogger("emotone.server")
 _LARGEST_MESSAGE = 1 << 20  # bytes of one WebSocket message: ten seconds of 48 kHz
 _PING_SECONDS = 20.0
 _PONG_SECONDS = 60.0  # the answer waits behind all sound that is on its way; who is silent is noticed sooner
+_TOO_MANY = b'{"error": "There are too many connections. Try again in 5 s."}'
 _FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
-    b'Content-Length: 59\r\n\r\n{"error": "There are too many connections. Try again in 5 s"}'
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_TOO_MANY), _TOO_MANY)
 )
 
 

@@ -68,7 +68,7 @@ class Settings:
 
     # --- how much at once ---
     max_requests: int = _of(32, "Recordings that are decoded and heard or wait for it; more get 429.", least=1)
-    max_connections: int = _of(512, "Open connections; more are told 503.", least=4)
+    max_connections: int = _of(512, "Open connections; more are told 429.", least=4)
     max_streams: int = _of(64, "Streams at once; more are told to try again later.", least=1)
     max_webm_streams: int = _of(4, "Of these, streams of WebM, which take a process each.")
     max_jobs: int = _of(16, "Jobs that run, wait or keep their result.", least=1)
